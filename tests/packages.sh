@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The Debian packages that the tests use as real parts; installed where we may, named where we may not.
+set -euo pipefail
+missing=()
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
+need mosquitto mosquitto
+need mosquitto_sub mosquitto-clients
+need promtool prometheus
+need rsync rsync
+need lsyncd lsyncd
+need socat socat
+need git git
+need openssl openssl
+need ip iproute2
+need systemd-analyze systemd
+[ "${#missing[@]}" -eq 0 ] && exit 0
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+  echo "installing for the tests: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  # The services themselves must not start: each test starts its own, on ports of its own.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then printf '#!/bin/sh\nexit 101\n' > "$policy"; chmod +x "$policy"; trap 'rm -f "$policy"' EXIT; fi
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+else
+  echo "the tests need these Debian packages: apt-get install ${missing[*]}" >&2
+  exit 1
+fi
