@@ -1,0 +1,193 @@
+"""The bus: a view for whoever listens. aiomqtt only here.
+
+Nothing waits for the broker: `put` only remembers, `run` publishes when it can. We subscribe to nothing, so whatever
+others write on the bus does not reach us.
+"""
+
+import asyncio
+import contextlib
+import random
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiomqtt
+import structlog
+
+from agent.errors import BusError, reason_of
+from agent.outbox import Outbox, Publication
+from config.address import BusAddress
+from config.secret import Secret
+
+log = structlog.get_logger(__name__)
+
+_QOS = 1
+_KEEPALIVE = 10
+_ANSWER_SECONDS = 5.0
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+# A connection over which nothing was published for this long is tried, so that a dead broker is noticed.
+_IDLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class BusLogin:
+    """How to reach a broker: its address, who we are, and what it must show."""
+
+    address: BusAddress
+    username: str | None = None
+    password: Secret | None = None
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+
+#: Told at each change: up or not, and why not.
+BusChanged = Callable[[bool, str], None]
+
+
+class Bus:
+    """Publishes to one broker, connects again whenever the connection breaks.
+
+    Args:
+        login: where to.
+        alive: topic and payloads that say whether we are there: online, offline (also the last will).
+        on_change: told when the broker comes or goes.
+        ready: waits until our own broker listens and returns its port; None where the broker is not ours.
+    """
+
+    def __init__(
+        self,
+        login: BusLogin,
+        alive: tuple[str, bytes, bytes],
+        on_change: BusChanged,
+        ready: Callable[[], Awaitable[int]] | None = None,
+    ) -> None:
+        self._login = login
+        self._ready = ready
+        self._topic, self._online, self._offline = alive
+        self._on_change = on_change
+        self._outbox = Outbox()
+        self._wake = asyncio.Event()
+        self._up: bool | None = None
+        self._reason = ""
+
+    @property
+    def dropped(self) -> int:
+        """Publications that nobody took in time."""
+        return self._outbox.dropped
+
+    def put(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        """Publish soon; returns at once, never raises. The newest payload of a topic wins."""
+        self._outbox.put(Publication(topic, payload, retain))
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until the event is set, then say that we go."""
+        pause = _FIRST_PAUSE
+        while not stop.is_set():
+            try:
+                await self._session(stop)
+            except (aiomqtt.MqttError, OSError, BusError, TimeoutError) as error:
+                if self._up:
+                    pause = _FIRST_PAUSE
+                self._tell(False, reason_of(error))
+            else:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause * random.uniform(0.5, 1.0))  # noqa: S311 - spread, no secret
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def check(self) -> None:
+        """Connect once and leave again.
+
+        Raises:
+            BusError: the broker cannot be reached or refuses us.
+        """
+        try:
+            async with _client(self._login):
+                pass
+        except (aiomqtt.MqttError, OSError, TimeoutError) as error:
+            address = self._login.address
+            raise BusError(
+                f"reach broker {address.host}:{address.port}: {reason_of(error)}",
+                "is it running? are [bus] url, username and password_file right?",
+            ) from error
+
+    async def _address(self) -> BusAddress:
+        if self._ready is None:
+            return self._login.address
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return replace(self._login.address, port=await self._ready())
+        except TimeoutError as error:
+            raise BusError("reach embedded broker: it has not started") from error
+
+    async def _session(self, stop: asyncio.Event) -> None:
+        login = replace(self._login, address=await self._address())
+        async with _client(login, aiomqtt.Will(self._topic, self._offline, _QOS, True)) as client:
+            self._outbox.put(Publication(self._topic, self._online, True))
+            self._outbox.renew()
+            await self._publish_waiting(client, stop)
+            self._tell(True, "")
+            while not stop.is_set():
+                await self._wait_for_work(stop)
+                if not self._outbox:
+                    self._outbox.put(Publication(self._topic, self._online, True))
+                await self._publish_waiting(client, stop)
+            await self._publish_waiting(client, None)
+            await client.publish(self._topic, self._offline, _QOS, True, timeout=_ANSWER_SECONDS)
+        self._tell(False, "stopped")
+
+    async def _wait_for_work(self, stop: asyncio.Event) -> None:
+        stopping = asyncio.create_task(stop.wait())
+        waking = asyncio.create_task(self._wake.wait())
+        try:
+            await asyncio.wait({stopping, waking}, timeout=_IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            waking.cancel()
+
+    async def _publish_waiting(self, client: aiomqtt.Client, stop: asyncio.Event | None) -> None:
+        self._wake.clear()
+        while (stop is None or not stop.is_set()) and (item := self._outbox.take()) is not None:
+            try:
+                await client.publish(item.topic, item.payload, _QOS, item.retain, timeout=_ANSWER_SECONDS)
+            except BaseException:
+                self._outbox.give_back(item)
+                raise
+
+    def _tell(self, up: bool, reason: str) -> None:
+        if up == self._up and reason == self._reason:
+            return
+        if up:
+            log.info("broker is there", broker=self._login.address.host, port=self._login.address.port)
+        elif reason != "stopped":
+            log.warning("broker is not there", reason=reason)
+        self._up, self._reason = up, reason
+        self._on_change(up, reason)
+
+
+def _client(login: BusLogin, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
+    return aiomqtt.Client(
+        login.address.host,
+        login.address.port,
+        username=login.username,
+        password=login.password.reveal() if login.password is not None else None,
+        will=will,
+        keepalive=_KEEPALIVE,
+        timeout=_ANSWER_SECONDS,
+        tls_context=_tls(login) if login.address.tls else None,
+        max_queued_incoming_messages=1,
+    )
+
+
+def _tls(login: BusLogin) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(login.ca) if login.ca else None)
+        if login.cert is not None:
+            context.load_cert_chain(login.cert, login.key)
+    except (OSError, ssl.SSLError) as error:
+        raise BusError(f"read certificates of [bus]: {reason_of(error)}", "check [bus] ca, cert and key") from error
+    return context

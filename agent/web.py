@@ -1,0 +1,111 @@
+"""The HTTP servers of a daemon: metrics and console. uvicorn only here."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from agent.errors import FatalError
+from agent.metrics import CONTENT_TYPE, exposition
+
+_BACKLOG = 64
+# Requests at one time; more are answered with 503 so that a flood cannot take the daemon's memory.
+_CONCURRENCY = 100
+_STOP_SECONDS = 1
+
+
+class _Quiet(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signals alone: the daemon has its own meaning for them."""
+        yield
+
+
+class WebServer:
+    """Serves one application at one address.
+
+    `open` takes the address at once so that a port in use is known before anything else starts;
+    `run` serves until the stop event is set, and may be called again after it returned.
+    """
+
+    def __init__(self, name: str, app: Any, host: str, port: int) -> None:
+        self._name = name
+        self._app = app
+        self._address = (host, port)
+        self._socket: socket.socket | None = None
+
+    def open(self) -> None:
+        """Bind the address.
+
+        Raises:
+            FatalError: it is in use, not ours, or not allowed.
+        """
+        host, port = self._address
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        except OSError as error:
+            text = f"listen for {self._name} on {host}:{port}: {error.strerror or error}"
+            raise FatalError(text, f"stop what uses the port, or choose another {self._name} address") from error
+
+    @property
+    def port(self) -> int:
+        """The port that is served, also where the configuration says 0."""
+        if self._socket is None:
+            raise RuntimeError(f"{self._name} is not open")
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until the event is set."""
+        if self._socket is None:
+            self.open()
+        if self._socket is None:
+            raise RuntimeError(f"{self._name} is not open")
+        config = uvicorn.Config(
+            self._app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=_CONCURRENCY,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+            ws="none",
+        )
+        server = _Quiet(config)
+        # The server closes what it is given; a copy leaves ours for the next run.
+        serving = asyncio.create_task(server.serve(sockets=[self._socket.dup()]))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            server.should_exit = True
+            await serving
+
+    def close(self) -> None:
+        """Give the address back; may be called twice."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def metrics_app(registry: CollectorRegistry) -> Starlette:
+    """Make the application that answers `/metrics`."""
+
+    async def metrics(_request: Request) -> Response:
+        return Response(await run_in_threadpool(exposition, registry), media_type=CONTENT_TYPE)
+
+    async def index(_request: Request) -> Response:
+        return PlainTextResponse("bongsu: metrics are at /metrics\n")
+
+    return Starlette(routes=[Route("/metrics", metrics), Route("/", index)])
