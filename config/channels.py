@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.fields import FilePath, Identifier, Period, Section
+from config.fields import FilePath, Identifier, Period, Section, WebUrl
 
 #: Kinds that the contract names and that this version cannot send by yet.
 NOT_AVAILABLE = ("solapi", "nhn", "sens", "aligo", "bizppurio", "sms-table", "modem", "email", "apprise")
@@ -16,7 +16,7 @@ class Webhook(Section):
 
     kind: Literal["webhook"]
     id: Identifier
-    url: str
+    url: WebUrl
     timeout: Period = timedelta(seconds=5)
     token_file: FilePath | None = None
 

@@ -8,7 +8,23 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from config.channels import Channel
-from config.fields import Duration, FilePath, Identifier, Period, Section, Size
+from config.errors import FieldError
+from config.fields import (
+    BusUrl,
+    Duration,
+    FilePath,
+    Flag,
+    Identifier,
+    LinkUrl,
+    ListenAt,
+    Number,
+    Period,
+    Section,
+    Size,
+    Text,
+    VaultUrl,
+    Whole,
+)
 
 
 class Severity(StrEnum):
@@ -24,7 +40,7 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f'{name!r} is not a time zone: write one like "Asia/Seoul"') from None
+        raise FieldError(f"{name!r} is not a time zone", 'write one like "Asia/Seoul"') from None
     return name
 
 
@@ -32,7 +48,7 @@ class Site(Section):
     """Who speaks: the label of every topic and the first word of every message."""
 
     id: Identifier
-    name: str = Field(min_length=1, max_length=40)
+    name: Text = Field(min_length=1, max_length=40)
     timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Seoul"
     language: Literal["ko", "en"] = "ko"
     state: FilePath
@@ -46,9 +62,9 @@ class Site(Section):
 class Bus(Section):
     """The MQTT broker that carries the view to whoever listens."""
 
-    url: str = "mqtt://127.0.0.1:1883"
-    embedded: bool = True
-    username: str | None = None
+    url: BusUrl = "mqtt://127.0.0.1:1883"
+    embedded: Flag = True
+    username: Text | None = None
     password_file: FilePath | None = None
     ca: FilePath | None = None
     cert: FilePath | None = None
@@ -58,25 +74,25 @@ class Bus(Section):
 class Monitor(Section):
     """The daemon that sees and tells."""
 
-    metrics: str | None = None
-    console: str | None = None
+    metrics: ListenAt | None = None
+    console: ListenAt | None = None
 
 
 class Link(Section):
     """One wire or socket that devices share."""
 
     id: Identifier
-    url: str
+    url: LinkUrl
     timeout: Period = timedelta(milliseconds=300)
 
 
 class Place(Section):
     """Where a device hangs, in metres from the room's corner."""
 
-    zone: str | None = None
-    x: float | None = None
-    y: float | None = None
-    z: float | None = None
+    zone: Text | None = None
+    x: Number | None = None
+    y: Number | None = None
+    z: Number | None = None
 
 
 class Device(Section):
@@ -85,7 +101,7 @@ class Device(Section):
     id: Identifier
     link: Identifier
     profile: str
-    unit: int = Field(default=1, ge=0, le=255)
+    unit: Whole = Field(default=1, ge=0, le=255)
     every: Period = timedelta(seconds=10)
     place: Place | None = None
 
@@ -93,7 +109,7 @@ class Device(Section):
 class Rises(Section):
     """A rise of `by` within a time."""
 
-    by: float = Field(gt=0)
+    by: Number = Field(gt=0)
     within: Period
 
 
@@ -103,26 +119,26 @@ class Alarm(Section):
     id: Identifier
     point: str | None = None
     points: list[str] | None = None
-    votes: int | None = Field(default=None, ge=1)
-    above: float | None = None
-    below: float | None = None
-    is_: bool | int | str | None = Field(default=None, alias="is")
+    votes: Whole | None = Field(default=None, ge=1)
+    above: Number | None = None
+    below: Number | None = None
+    is_: bool | Whole | str | None = Field(default=None, alias="is")
     rises: Rises | None = None
-    deadband: float = Field(default=0.0, ge=0)
+    deadband: Number = Field(default=0.0, ge=0)
     on_delay: Duration = timedelta(0)
     off_delay: Duration = timedelta(0)
     severity: Severity = Severity.ALERT
-    text: str = Field(default="", max_length=60)
-    evacuate: bool = False
+    text: Text = Field(default="", max_length=60)
+    evacuate: Flag = False
 
 
 class Contact(Section):
     """A person who is told."""
 
     id: Identifier
-    name: str = Field(min_length=1)
-    phone: str | None = None
-    email: str | None = None
+    name: Text = Field(min_length=1, max_length=40)
+    phone: Text | None = None
+    email: Text | None = None
 
 
 class Step(Section):
@@ -132,7 +148,7 @@ class Step(Section):
     contacts: list[Identifier] = Field(min_length=1)
     channels: list[Identifier] = Field(min_length=1)
     repeat: Period | None = None
-    times: int = Field(default=1, ge=1, le=100)
+    times: Whole = Field(default=1, ge=1, le=100)
 
 
 class Route(Section):
@@ -145,11 +161,11 @@ class Route(Section):
 class Replicator(Section):
     """The daemon that carries documents out of the building."""
 
-    vault: str
+    vault: VaultUrl
     ca: FilePath | None = None
     cert: FilePath | None = None
     key: FilePath | None = None
-    metrics: str | None = None
+    metrics: ListenAt | None = None
     bandwidth: Size = 0
 
 
@@ -175,12 +191,12 @@ class Keep(Section):
 class Vault(Section):
     """The store at the health centre."""
 
-    listen: str
+    listen: ListenAt = ""  # reading from the root alone needs none
     root: FilePath
     ca: FilePath | None = None
     cert: FilePath | None = None
     key: FilePath | None = None
-    metrics: str | None = None
+    metrics: ListenAt | None = None
     keep: Keep = Keep()
 
 
