@@ -7,6 +7,8 @@ from pathlib import Path
 
 _TITLES = ("재난상황보고", "예산편성안", "민원처리대장", "회의록", "인사발령(안)", "시설점검표", "출장복명서")
 _PAUSE = 0.25
+#: How often people write a new document, save one again, put one away, throw one away.
+_WEIGHTS = (60, 25, 10, 5)
 _PAGES, _PAGE_BYTES = 40, 200_000
 
 
@@ -33,18 +35,11 @@ class Documents:
     def step(self) -> None:
         """Do one thing that people do with documents."""
         there = sorted(path for path in self.folder.glob("*.hwp"))
-        what = self._chance.random()
-        if what < 0.6 or not there:
-            self._save(self.folder / f"{self._chance.choice(_TITLES)} {self.saved + 1}.hwp")
-        elif what < 0.85:
-            self._save(self._chance.choice(there))
-        elif what < 0.95:
-            archive = self.folder / "보존문서"
-            archive.mkdir(exist_ok=True)
-            path = self._chance.choice(there)
-            path.rename(archive / path.name)
-        else:
-            self._chance.choice(there).unlink()
+        if not there:
+            self._write()
+            return
+        doing = self._chance.choices((self._write, self._edit, self._archive, self._discard), weights=_WEIGHTS)[0]
+        doing(self._chance.choice(there))
 
     def scan_pages(self) -> int:
         """Save a whole file of scanned pages at once, more than a narrow line carries in a moment; return the bytes."""
@@ -54,6 +49,20 @@ class Documents:
             (folder / f"{number + 1:03}쪽.tif").write_bytes(os.urandom(_PAGE_BYTES))
             self.saved += 1
         return _PAGES * _PAGE_BYTES
+
+    def _write(self, _beside: Path | None = None) -> None:
+        self._save(self.folder / f"{self._chance.choice(_TITLES)} {self.saved + 1}.hwp")
+
+    def _edit(self, path: Path) -> None:
+        self._save(path)
+
+    def _archive(self, path: Path) -> None:
+        archive = self.folder / "보존문서"
+        archive.mkdir(exist_ok=True)
+        path.rename(archive / path.name)
+
+    def _discard(self, path: Path) -> None:
+        path.unlink()
 
     def _save(self, path: Path) -> None:
         fresh = path.with_name(f".{path.name}.new")

@@ -11,14 +11,18 @@ class ModbusServer:
     """Registers 0 to 99 of one unit; a change is seen by the next read."""
 
     def __init__(self, port: int, unit: int = 1, registers: dict[int, int] | None = None) -> None:
-        """Listen on a port of the loopback address."""
+        """Listen on a port of the loopback address, at once."""
         self.port = port
         self._unit = unit
         self._registers = [0] * 100
-        self._server: ModbusTcpServer | None = None
-        self._loop = asyncio.new_event_loop()
         for number, value in (registers or {}).items():
             self._registers[number] = value
+        self.open()
+
+    def open(self) -> None:
+        """Serve the registers as they were at first, after a `close` again."""
+        self._server: ModbusTcpServer | None = None
+        self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
