@@ -1,0 +1,38 @@
+"""Conditions that this package itself tells."""
+
+from datetime import datetime
+
+from alerts.condition import Condition
+from alerts.errors import Reason
+from alerts.routing import CHANNEL_ALARM
+from alerts.views import AlarmView
+from config.model import Severity, Site
+
+CHANNELS = "channels"  # the part that failing channels' alarms belong to
+_FAILING = {"ko": "통보 채널 {0} 전송 실패", "en": "channel {0} does not deliver"}
+
+
+def cleared(view: AlarmView, reason: str, at: datetime) -> Condition:
+    """Return the condition that ends an alarm."""
+    return Condition(
+        alarm=view.id,
+        active=False,
+        severity=view.severity,
+        text=view.text,
+        reason=reason,
+        at=at,
+        evacuate=view.evacuate,
+    )
+
+
+def channel_condition(channel: str, site: Site, reason: Reason | None, at: datetime) -> Condition:
+    """Return the condition of a channel that fails for a reason, or, without one, works again."""
+    return Condition(
+        alarm=f"{CHANNEL_ALARM}{channel}",
+        active=reason is not None,
+        severity=Severity.ALERT,
+        text=_FAILING[site.language].format(channel),
+        value=str(reason or ""),
+        reason=str(reason or "it accepts again"),
+        at=at,
+    )
