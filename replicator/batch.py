@@ -1,0 +1,175 @@
+"""What each item of one commit becomes: a record, nothing (it is so already), a question, a refusal."""
+
+import hashlib
+
+from msgspec.structs import replace
+
+from replicator.catalog import Catalog, State, state_of
+from replicator.change import Kind
+from replicator.item import Item, Outcome
+from replicator.messages import Delete, Put, Seal
+from replicator.objects import Objects
+from replicator.records import Record, What
+from replicator.segments import Found
+
+_EMPTY = hashlib.sha256(b"").digest()
+_GONE = State(None, b"")
+
+
+class Known:
+    """What is durable or about to be, on top of the catalog, which is written later."""
+
+    def __init__(self, catalog: Catalog, objects: Objects) -> None:
+        self._catalog = catalog
+        self._objects = objects
+        self._states: dict[tuple[str, bytes], State] = {}
+        self._contents: set[bytes] = set()
+        self.positions = catalog.positions()
+        self.sites = catalog.sites()
+
+    def state(self, source: str, path: bytes) -> State | None:
+        """A path's newest state."""
+        return self._states.get((source, path)) or self._catalog.newest(source, path)
+
+    def has(self, digest: bytes, size: int) -> bool:
+        """Whether this content is here."""
+        return (
+            digest == _EMPTY
+            or digest in self._contents
+            or self._catalog.has_content(digest)
+            or self._objects.has(digest, size)
+        )
+
+    def add(self, found: list[Found]) -> None:
+        """These are durable now."""
+        for each in found:
+            record = each.record
+            if record.source:
+                self.positions[record.source] = record.position
+            if record.what is What.SOURCE:
+                self.sites[record.source] = record.name
+            elif record.what is not What.SEAL:
+                self._states[record.source, record.path] = state_of(record.meta, record.hash)
+                if record.inline:
+                    self._contents.add(record.hash)
+
+    def applied(self) -> None:
+        """The catalog has everything."""
+        self._states.clear()
+        self._contents.clear()
+
+
+class Batch:
+    """Decides what each item of one commit becomes: a record, nothing (it is so already), a question, a refusal."""
+
+    def __init__(self, known: Known) -> None:
+        self.records: list[tuple[Record, bytes]] = []
+        self.outcomes: list[Outcome] = []
+        self.waiting: list[Outcome] = []
+        self._known = known
+        self._states: dict[tuple[str, bytes], State] = {}
+        self._contents: set[bytes] = set()
+        self._positions: dict[str, int] = {}
+
+    def add(self, item: Item) -> None:
+        """Decide one item."""
+        message = item.message
+        if message is None:
+            self._done(item, "")
+            return
+        source = message.source
+        if refusal := self._foreign(item, source):
+            self.outcomes.append(refusal)
+        elif isinstance(message, Put):
+            self._put(item, message)
+        elif isinstance(message, Delete):
+            self._delete(item, message)
+        else:
+            self._seal(item, message)
+
+    def _foreign(self, item: Item, source: str) -> Outcome | None:
+        site = self._known.sites.get(source, item.site)
+        if site == item.site:
+            return None
+        return Outcome(item=item, code="taken", text=f"source {source} belongs to site {site}")
+
+    def _seal(self, item: Item, seal: Seal) -> None:
+        position = self._next(item.site, seal.source)
+        record = Record(what=What.SEAL, source=seal.source, position=position, name=seal.name)
+        record = replace(record, pending=seal.pending, pending_bytes=seal.pending_bytes, oldest_ns=seal.oldest_ns)
+        self._keep(item, record, b"")
+
+    def _put(self, item: Item, put: Put) -> None:
+        state = state_of(put.meta, put.hash)
+        if self._state(put.source, put.path) == state:
+            self._done(item, put.source)
+            return
+        payload = b""
+        if put.meta.kind is Kind.FILE and not item.stored:
+            if refusal := self._content(item, put):
+                self.outcomes.append(refusal)
+                return
+            payload = b"" if self._has(put) else item.payload
+        record = Record(
+            what=What.PUT,
+            source=put.source,
+            position=self._next(item.site, put.source),
+            path=put.path,
+            meta=put.meta,
+            hash=put.hash,
+            seen_ns=put.seen_ns,
+            inline=bool(payload),
+        )
+        self._states[put.source, put.path] = state
+        if payload:
+            self._contents.add(put.hash)
+        self._keep(item, record, payload)
+
+    def _content(self, item: Item, put: Put) -> Outcome | None:
+        """Why a file's bytes are not at hand or not what was said; None when all is well."""
+        if not put.inline:
+            return None if self._has(put) else Outcome(item=item, code="need")
+        if len(item.payload) != put.meta.size:
+            return Outcome(item=item, code="size", text=f"{len(item.payload)} bytes came, not {put.meta.size}")
+        if hashlib.sha256(item.payload).digest() != put.hash:
+            return Outcome(item=item, code="hash", text="the bytes are not what the hash says", again=True)
+        return None
+
+    def _delete(self, item: Item, delete: Delete) -> None:
+        state = self._state(delete.source, delete.path)
+        if state is None or state.meta is None:
+            self._done(item, delete.source)
+            return
+        record = Record(
+            what=What.DELETE,
+            source=delete.source,
+            position=self._next(item.site, delete.source),
+            path=delete.path,
+            seen_ns=delete.seen_ns,
+        )
+        self._states[delete.source, delete.path] = _GONE
+        self._keep(item, record, b"")
+
+    def _keep(self, item: Item, record: Record, payload: bytes) -> None:
+        self.records.append((record, payload))
+        self.waiting.append(Outcome(item=item, code="done", position=record.position))
+
+    def _done(self, item: Item, source: str) -> None:
+        position = self._positions.get(source, self._known.positions.get(source, 0))
+        self.waiting.append(Outcome(item=item, code="done", position=position))
+
+    def _state(self, source: str, path: bytes) -> State | None:
+        return self._states.get((source, path)) or self._known.state(source, path)
+
+    def _has(self, put: Put) -> bool:
+        return put.hash in self._contents or self._known.has(put.hash, put.meta.size)
+
+    def _next(self, site: str, source: str) -> int:
+        """The source's next position; a new source's own record comes first."""
+        position = self._positions.get(source, self._known.positions.get(source, 0))
+        if not position:
+            position = 1
+            begin = Record(what=What.SOURCE, source=source, position=position, name=site)
+            self.records.append((begin, b""))
+        self._positions[source] = position + 1
+        return position + 1

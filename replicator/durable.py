@@ -1,0 +1,107 @@
+"""The one place where bytes are made durable and files get their names."""
+
+import errno
+import os
+from pathlib import Path
+
+from replicator.errors import BrokenError, FullError
+
+#: What a write says when there is no room: a later try may do better.
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def flush(descriptor: int, name: str) -> None:
+    """Put a file's bytes and length on disk.
+
+    Raises:
+        BrokenError: the disk did not take them. Never flush these bytes again: the next flush would lie.
+    """
+    try:
+        os.fdatasync(descriptor)
+    except OSError as error:
+        raise _broken("flush", name, error) from None
+
+
+def flush_folder(folder: Path | str) -> None:
+    """Put a folder's names on disk.
+
+    Raises:
+        BrokenError: the disk did not take them.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _broken("flush folder", str(folder), error) from None
+
+
+def name(temporary: Path, final: Path) -> None:
+    """Give a flushed file its name, durably; the name appears with the whole file or not at all.
+
+    Raises:
+        FullError: no room for the name.
+        BrokenError: the disk did not take it.
+    """
+    made = not final.parent.is_dir()
+    try:
+        if made:
+            final.parent.mkdir(exist_ok=True)
+        temporary.rename(final)
+    except OSError as error:
+        raise write_error("name", str(final), error) from None
+    flush_folder(final.parent)
+    if made:
+        flush_folder(final.parent.parent)
+
+
+def write_all(descriptor: int, data: bytes | memoryview, offset: int, name: str) -> None:
+    """Write all bytes at an offset.
+
+    Raises:
+        FullError: no room; part of it may stand there.
+        BrokenError: the disk did not take them.
+    """
+    view = memoryview(data)
+    try:
+        while view:
+            written = os.pwrite(descriptor, view, offset)
+            view, offset = view[written:], offset + written
+    except OSError as error:
+        raise write_error("write", name, error) from None
+
+
+def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """A small file, whole and durable, over whatever had the name before.
+
+    Raises:
+        FullError: no room.
+        BrokenError: the disk did not take it.
+    """
+    temporary = path.with_name(path.name + ".new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    except OSError as error:
+        raise write_error("make", str(temporary), error) from None
+    try:
+        write_all(descriptor, data, 0, str(temporary))
+        flush(descriptor, str(temporary))
+    finally:
+        os.close(descriptor)
+    name(temporary, path)
+
+
+def write_error(doing: str, name: str, error: OSError) -> FullError | BrokenError:
+    """What a failed write means: no room, which may pass, or a broken disk."""
+    if error.errno in NO_SPACE:
+        return FullError(f"{doing} {name}: {str(error.strerror).lower()}", hint="make room on the vault's disk")
+    return _broken(doing, name, error)
+
+
+def _broken(doing: str, name: str, error: OSError) -> BrokenError:
+    return BrokenError(
+        f"{doing} {name}: {str(error.strerror).lower()}",
+        hint="check the vault's disk; nothing that was acknowledged is lost, the sender keeps the rest",
+    )

@@ -1,0 +1,92 @@
+"""What waits to be committed, and what came of it."""
+
+from typing import Any
+
+import msgspec
+
+from replicator.change import Kind
+from replicator.errors import PathError
+from replicator.messages import Delete, Put, Seal
+from replicator.paths import NAME_MAX, PATH_MAX, check_path, show
+
+_INT64 = 2**63
+_ID_MAX = 2**32
+_HASH_BYTES = 32
+
+
+class Item(msgspec.Struct, kw_only=True):
+    """One message that waits to be committed.
+
+    Attributes:
+        message: what is to be kept; None only waits for what is before it.
+        site: the site that says it.
+        payload: a file's bytes, when they came with it.
+        stored: whether its bytes are an object that is on disk already.
+        ticket: given back with the outcome.
+    """
+
+    message: Put | Delete | Seal | None
+    site: str
+    payload: bytes = b""
+    stored: bool = False
+    ticket: Any = None
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What came of an item.
+
+    Attributes:
+        item: the item.
+        code: `done`, `need`, or why it was refused: `full`, `hash`, `size`, `taken`.
+        text: the refusal for people.
+        again: whether a later try may do better.
+        position: the source's position at which it is durable.
+    """
+
+    item: Item
+    code: str
+    text: str = ""
+    again: bool = False
+    position: int = 0
+
+
+#: Why an item may be refused; labels of a metric.
+REASONS = ("full", "hash", "size", "taken", "path", "meta", "upload", "source")
+
+
+def check(message: Put | Delete | Seal) -> None:
+    """Refuse what no honest sender says and what could do harm later.
+
+    Raises:
+        PathError: a bad path, or a state that no path can have.
+    """
+    if isinstance(message, Seal):
+        numbers = (message.pending, message.pending_bytes, message.oldest_ns)
+        if len(message.name) > NAME_MAX or not all(0 <= n < _INT64 for n in numbers):
+            raise PathError(f"take seal {message.name[:80]!r}: name or numbers are out of range")
+        return
+    check_path(message.path)
+    if isinstance(message, Put):
+        _check_state(message)
+
+
+def _check_state(put: Put) -> None:
+    meta = put.meta
+    ranges = (
+        0 <= meta.mode <= 0o7777  # noqa: PLR2004 - the permission bits
+        and -_INT64 <= meta.mtime_ns < _INT64
+        and 0 <= meta.uid < _ID_MAX
+        and 0 <= meta.gid < _ID_MAX
+        and 0 <= meta.size < _INT64
+        and 0 <= put.seen_ns < _INT64
+    )
+    is_file, is_link = meta.kind is Kind.FILE, meta.kind is Kind.LINK
+    shape = (
+        len(put.hash) == (_HASH_BYTES if is_file else 0)
+        and (is_file or not (meta.size or put.inline or put.upload))
+        and bool(meta.target) == is_link
+        and len(meta.target) < PATH_MAX
+        and b"\0" not in meta.target
+    )
+    if not ranges or not shape:
+        raise PathError(f"take path {show(put.path)}: its state is none that a path can have")

@@ -1,0 +1,94 @@
+"""Bringing paths in `current/` to a state, folders dressed after what is in them."""
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import Self
+
+from replicator.catalog import decode_meta, key_of
+from replicator.change import Kind, Meta
+from replicator.contents import Contents
+from replicator.place import Place
+from replicator.records import Record
+
+#: Set-uid and set-gid are not set: who holds the server room gets no program of root's here.
+_MODES = 0o1777
+
+
+class Mirror:
+    """Writes states into `current/`, and dresses the folders that were touched."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._db = sqlite3.connect(f"{(root / 'catalog.sqlite').as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        self._contents = Contents(root, self._db)
+        self._staging = os.open(root / "incoming", os.O_RDONLY | os.O_DIRECTORY)
+        self._places: dict[str, tuple[int, Place]] = {}
+        self._touched: dict[tuple[str, bytes], Meta | None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor, place in self._places.values():
+            place.close()
+            os.close(descriptor)
+        os.close(self._staging)
+        self._db.close()
+
+    def write(self, record: Record) -> None:
+        """Bring one path to a record's state."""
+        self.set(record.source, record.path, record.meta, record.hash)
+
+    def set(self, source: str, path: bytes, meta: Meta | None, digest: bytes) -> None:
+        """Bring one path to a state."""
+        place = self._place(source)
+        above = path.rpartition(b"/")[0]
+        if above:
+            self._touched.setdefault((source, above), None)
+        if meta is None:
+            place.remove(path)
+        elif meta.kind is Kind.FOLDER:
+            place.folder(path)
+            self._touched[source, path] = meta
+        elif meta.kind is Kind.LINK:
+            place.link(path, meta)
+        else:
+            self._file(place, path, meta, digest)
+
+    def dress(self) -> None:
+        """Give every folder that was touched its mode and time again, the deepest first."""
+        for (source, path), known in sorted(self._touched.items(), reverse=True):
+            meta = known or self._newest(source, path)
+            if meta is not None and meta.kind is Kind.FOLDER:
+                with contextlib.suppress(PermissionError):
+                    self._place(source).dress(path, meta)
+        self._touched.clear()
+
+    def _file(self, place: Place, path: bytes, meta: Meta, digest: bytes) -> None:
+        descriptor = self._contents.descriptor(digest)
+        if descriptor is None:
+            place.file(path, meta, self._contents.read(digest))
+            return
+        try:
+            place.file(path, meta, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _place(self, source: str) -> Place:
+        if source not in self._places:
+            folder = self._root / "current" / source
+            folder.mkdir(exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            place = Place(descriptor, self._staging, modes=_MODES, own=os.geteuid() == 0)
+            self._places[source] = (descriptor, place)
+        return self._places[source][1]
+
+    def _newest(self, source: str, path: bytes) -> Meta | None:
+        row = self._db.execute(
+            "SELECT meta FROM versions WHERE source = (SELECT number FROM sources WHERE source = ?) AND key = ? "
+            "ORDER BY position DESC LIMIT 1",
+            (source, key_of(path)),
+        ).fetchone()
+        return None if row is None or row[0] is None else decode_meta(row[0])

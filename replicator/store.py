@@ -1,0 +1,95 @@
+"""The vault on disk, for the one process that writes to it."""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from replicator.committer import Committer
+from replicator.current import Current
+from replicator.item import Item, Outcome
+from replicator.objects import Objects
+from replicator.recover import lock, recover
+from replicator.segments import Bad
+
+
+class Callbacks(msgspec.Struct, kw_only=True, frozen=True):
+    """Whom the store tells, always from threads of its own; they must be quick.
+
+    Attributes:
+        outcomes: what came of items, and the seconds of their commit.
+        failed: nothing more will be acknowledged; once.
+    """
+
+    outcomes: Callable[[list[Outcome], float], None]
+    failed: Callable[[Exception], None]
+
+
+class Store:
+    """An open vault. `submit` is for any thread; `close` may be called twice."""
+
+    def __init__(self, root: Path, callbacks: Callbacks) -> None:
+        self.root = root
+        self._lock = lock(root)
+        try:
+            recovered = recover(root)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self.vault = recovered.vault
+        self.damage: list[Bad] = recovered.damage
+        self.objects = Objects(root)
+        self.failure: Exception | None = None
+        self._callbacks = callbacks
+        self._closing = threading.Lock()
+        self._appender = recovered.appender
+        self.current = Current(root, recovered.vault)
+        self._committer = Committer(
+            recovered.catalog,
+            recovered.appender,
+            self.objects,
+            on_outcomes=callbacks.outcomes,
+            on_failed=self.fail,
+            on_applied=self._applied,
+        )
+        self._applied()
+        self.current.start()
+        self._committer.start()
+
+    def submit(self, item: Item) -> None:
+        """Commit this, after what was submitted before; the outcome is told."""
+        self._committer.submit(item)
+
+    def fail(self, error: Exception) -> None:
+        """Acknowledge nothing from now on."""
+        if self.failure is None:
+            self.failure = error
+            self._callbacks.failed(error)
+
+    @property
+    def full(self) -> bool:
+        """Whether the last commit found no room."""
+        return self._committer.full
+
+    def positions(self) -> dict[str, int]:
+        """Each source's durable position."""
+        return dict(self._committer.known.positions)
+
+    def sites(self) -> dict[str, str]:
+        """Each source's site."""
+        return dict(self._committer.known.sites)
+
+    def close(self) -> None:
+        """Commit what waits, write the catalog and `current/`, give the lock back. Blocks."""
+        with self._closing:
+            if self._lock < 0:
+                return
+            self._committer.stop()
+            self.current.stop()
+            os.close(self._lock)
+            self._lock = -1
+
+    def _applied(self) -> None:
+        self.current.advance(self._appender.mark)
