@@ -35,6 +35,7 @@ class Simulated:
         }
         self.wires = {link.id: SimulatedWire(link, self._on(link)) for link in scenario.link}
         self.done = asyncio.Event()
+        self._playing: asyncio.Task[None] | None = None
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -66,15 +67,22 @@ class Simulated:
             await wire.open(listen.host, port)
             port += 1 if port and wire.plan.kind != "serial" else 0
 
-    async def play(self) -> None:
-        """Play all steps, each at its time."""
+    def begin(self) -> None:
+        """Play the steps from now on; once."""
+        if self._playing is None:
+            self._playing = asyncio.create_task(self._play())
+
+    async def _play(self) -> None:
         async with asyncio.TaskGroup() as group:
             for step in self.scenario.step:
                 group.create_task(self._step(step))
         self.done.set()
 
     async def close(self) -> None:
-        """Close all wires."""
+        """Stop playing and close all wires."""
+        if self._playing is not None:
+            self._playing.cancel()
+            await asyncio.gather(self._playing, return_exceptions=True)
         for wire in self.wires.values():
             await wire.close()
 
@@ -98,30 +106,30 @@ class Simulated:
 
 
 @contextlib.asynccontextmanager
-async def simulate(scenario: Scenario | str, listen: str = "127.0.0.1:0") -> AsyncIterator[Simulated]:
+async def simulate(
+    scenario: Scenario | str, listen: str = "127.0.0.1:0", *, begin: bool = True
+) -> AsyncIterator[Simulated]:
     """Play a scenario while the block runs.
 
     Args:
         scenario: one that was loaded, or the name of a shipped one, or a path.
         listen: `HOST:PORT`; port 0 lets the system choose one for each link.
+        begin: whether the steps are played at once, or when `begin()` is called.
 
     Raises:
         ScenarioError: it is not usable, or its address is in use.
     """
     simulated = Simulated(load_scenario(scenario) if isinstance(scenario, str) else scenario)
-    playing: asyncio.Task[None] | None = None
     try:
         try:
             await simulated.open(parse_listen(listen))
         except OSError as error:
             hint = "end what listens there, or choose another port; 0 takes a free one"
             raise ScenarioError(f"listen on {listen}: {error.strerror}", hint=hint) from error
-        playing = asyncio.create_task(simulated.play())
+        if begin:
+            simulated.begin()
         yield simulated
     finally:
-        if playing is not None:
-            playing.cancel()
-            await asyncio.gather(playing, return_exceptions=True)
         await simulated.close()
 
 
