@@ -14,7 +14,8 @@ ReplicatorError
 ├── FullError            no space for this item
 ├── DamagedError         a record or object is not what its hash says
 ├── UnknownError         no such source, path or object
-└── TargetError          the folder to restore into cannot be used
+├── TargetError          the folder to restore into cannot be used
+└── JournalError         the source side's memory cannot be read or written
 """
 
 
@@ -84,3 +85,7 @@ class UnknownError(ReplicatorError):
 
 class TargetError(ReplicatorError):
     """The folder to restore into cannot be used."""
+
+
+class JournalError(ReplicatorError):
+    """The journal cannot be read or written. What it holds can be found again by a scan and from the vault."""

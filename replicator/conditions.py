@@ -1,0 +1,79 @@
+"""What the replicator holds to be wrong now, as conditions of alarms."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from alerts.condition import Condition
+from config.model import Severity
+from replicator.source import Source
+
+#: Seconds without the vault, and of a blindness that a scan is about to close, before anybody is told.
+_PATIENCE = 10.0
+_STARTING = 600.0
+
+Language = Literal["ko", "en"]
+_TEXTS = {
+    "blind": {"ko": "문서 {0} 변경 감시 불가", "en": "changes of {0} may go unseen"},
+    "vault": {"ko": "원격 금고 연결 끊김", "en": "vault unreachable"},
+    "missing": {"ko": "문서 폴더 {0} 없음", "en": "source {0} missing"},
+    "held": {"ko": "문서 {0} 대량 삭제 보류", "en": "mass deletion of {0} held"},
+    "aside": {"ko": "문서 {0} 일부 복제 불가", "en": "some of {0} cannot be copied"},
+    "unreadable": {"ko": "문서 {0} 읽을 수 없는 폴더", "en": "folders of {0} cannot be read"},
+    "journal": {"ko": "복제 일지 기록 불가", "en": "journal cannot be written"},
+}
+
+
+class Conditions:
+    """Finds the active ones; the same one keeps the time at which it was found."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._since: dict[str, datetime] = {}
+
+    def find(
+        self, sources: list[Source], *, now_ns: int, vault_since_ns: int, vault_reason: str, journal: str
+    ) -> list[Condition]:
+        """All active ones. `vault_reason` is empty while connected, `journal` while it can be written."""
+        now = datetime.fromtimestamp(now_ns / 1e9, UTC)
+        found: list[Condition] = []
+
+        def add(alarm: str, key: str, severity: Severity, reason: str, *, about: str = "", value: str = "") -> None:
+            at = self._since.setdefault(alarm, now)
+            text = _TEXTS[key][self._language].format(about)
+            found.append(
+                Condition(alarm=alarm, active=True, severity=severity, text=text, at=at, value=value, reason=reason)
+            )
+
+        if vault_reason and now_ns - vault_since_ns > _PATIENCE * 1e9:
+            add("vault:unreachable", "vault", Severity.ALERT, vault_reason)
+        if journal:
+            add("journal:unwritable", "journal", Severity.CAUTION, journal)
+        for source in sources:
+            sight, name = source.sight, source.id
+            if sight.missing:
+                add(f"source:{name}", "missing", Severity.CRITICAL, sight.missing, about=name)
+            elif _blind(source, now_ns):
+                add(f"blind:{name}", "blind", Severity.ALERT, sight.blind_reason, about=name)
+            if sight.held:
+                reason = f"the root is another folder; if it is right: touch {source.accept}"
+                add(f"held:{name}", "held", Severity.CRITICAL, reason, about=name, value=str(sight.held))
+            aside = source.pending.aside
+            if aside:
+                reason = next(iter(aside.values())).reason
+                add(f"set-aside:{name}", "aside", Severity.CAUTION, reason, about=name, value=str(len(aside)))
+            if sight.scanned is not None and sight.scanned.unreadable:
+                path, why = sight.scanned.unreadable[0]
+                count = str(sight.scanned.unreadable_count)
+                reason = f"{path.decode(errors='backslashreplace')}: {why}"
+                add(f"unreadable:{name}", "unreadable", Severity.CAUTION, reason, about=name, value=count)
+        active = {condition.alarm for condition in found}
+        self._since = {alarm: at for alarm, at in self._since.items() if alarm in active}
+        return found
+
+
+def _blind(source: Source, now_ns: int) -> bool:
+    sight = source.sight
+    if not sight.blind_since_ns:
+        return False
+    patience = _STARTING if sight.blind_reason == "starting" else 0.0 if sight.lasting else _PATIENCE
+    return now_ns - sight.blind_since_ns > patience * 1e9

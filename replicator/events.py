@@ -1,0 +1,281 @@
+"""The watcher that hears from the kernel of every change under a root, folder by folder."""
+
+import errno
+import os
+import stat
+import threading
+import time
+from collections import deque
+
+from replicator.exclude import Excludes
+from replicator.inotify import (
+    CREATE,
+    DELETE,
+    IGNORED,
+    IS_FOLDER,
+    MODIFY,
+    MOVED_FROM,
+    MOVED_TO,
+    OVERFLOW,
+    SELF_GONE,
+    UNMOUNT,
+    Inotify,
+    Raw,
+)
+from replicator.watched import Folder, Folders
+from replicator.watcher import Dirty, Grade, Listener
+
+#: Folders walked between two looks at the kernel's queue, so that a big walk does not let it overflow.
+_STRIDE = 64
+#: Readings that a drain takes at most: the kernel's default queue of 16,384 longest events is 17 of them.
+_DRAIN = 64
+#: Seconds after which a folder that was moved away without coming back is let go.
+_MOVE = 0.1
+_OVERFLOWED = "the kernel's queue of events overflowed"
+
+
+class InotifyWatcher:
+    """inotify with a recursion of its own: first the watch on a folder, then its list, so nothing slips between.
+
+    Names are bytes. A moved folder keeps its watches and its content is told at the new place; no event waits
+    for the other half of a move. The kernel's overflow and its limit of watches are told as `blind`.
+    """
+
+    method = "events"
+
+    def __init__(self, excludes: Excludes | None = None) -> None:
+        self._excludes = excludes or Excludes(())
+        self._root = b""
+        self._walk: deque[tuple[Folder, bool]] = deque()
+        self._told: dict[tuple[bytes, Grade], Dirty] = {}
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._stopping = False
+        self._lost = False
+        self._rewatching = False
+        self._drains: deque[threading.Event] = deque()
+
+    # ------------------------------------------------------------------ for the owner
+
+    def start(self, root: bytes, listener: Listener) -> None:
+        """Watch every folder under `root`, then go on in a thread of its own."""
+        self._root, self._listener = root, listener
+        self._inotify = Inotify()
+        try:
+            self._begin()
+        except OSError:
+            self._inotify.close()
+            raise
+        while self._walk and not self._stopping:
+            self._step(0)
+        with self._starting:
+            if self._stopping:
+                self._inotify.close()
+                return
+            self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+            self._thread.start()
+
+    def drain(self, limit: float) -> bool:
+        """Wait until what happened before has been told."""
+        if self._thread is None:
+            return True
+        done = threading.Event()
+        self._drains.append(done)
+        self._inotify.wake()
+        return done.wait(limit)
+
+    def stop(self) -> None:
+        """End the thread and give every watch back."""
+        self._stopping = True
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._inotify.wake()
+            thread.join()
+            self._inotify.close()
+
+    @property
+    def folders(self) -> int:
+        """How many folders are watched."""
+        return len(self._folders)
+
+    # ------------------------------------------------------------------ in the thread
+
+    def _begin(self) -> None:
+        """Watch the root (which may itself be reached by a link) and put it on the walk."""
+        self._folders = Folders(self._inotify.add(self._root + b"/.", root=True))
+        self._walk.clear()
+        self._walk.append((self._folders.root, False))
+
+    def _run(self) -> None:
+        while not self._stopping:
+            waiting = len(self._drains)
+            busy = self._walk or waiting
+            self._step(0 if busy else _MOVE if self._folders.detached else None)
+            self._drain(rounds=_DRAIN if waiting else 0)
+            for _ in range(waiting):
+                self._drains.popleft().set()
+
+    def _drain(self, rounds: int) -> None:
+        while rounds > 0 and not self._stopping:
+            heard = self._step(0)
+            if not self._walk:
+                rounds = rounds - 1 if heard else 0
+
+    def _step(self, limit: float | None) -> bool:
+        """Some folders of the walk, one look at the kernel's queue, and what came of both is told."""
+        for _ in range(min(_STRIDE, len(self._walk))):
+            folder, tell = self._walk.popleft()
+            self._list(folder, tell=tell)
+        heard = False
+        for raw in self._inotify.read(limit):
+            heard = True
+            if raw.mask & OVERFLOW:
+                self._overflow()
+                break  # what follows speaks of watches that are no more
+            self._hear(raw)
+        self._settle()
+        return heard
+
+    def _settle(self) -> None:
+        """Give back what is not needed, and tell what came of a step."""
+        self._folders.expire()
+        for watch in self._folders.dropped(_STRIDE):
+            self._inotify.remove(watch)
+        if self._told:
+            batch, self._told = list(self._told.values()), {}
+            self._listener.dirty(batch)
+        if self._rewatching and not self._walk:
+            self._rewatching = False
+            self._listener.blind(_OVERFLOWED, lasting=False)  # only a scan that begins now sees all
+
+    def _hear(self, raw: Raw) -> None:
+        folder = self._folders.of(raw.watch)
+        if folder is None:
+            return
+        if raw.mask & (SELF_GONE | UNMOUNT | IGNORED):
+            self._gone(folder, raw.mask)
+            return
+        path = self._folders.path(folder)
+        if path is None:
+            return  # moved away: told anew where it arrives
+        if raw.name:
+            self._name(folder, path, raw)
+        else:
+            self._tell(path, Grade.NOW)
+
+    def _name(self, folder: Folder, parent: bytes, raw: Raw) -> None:
+        path = _join(parent, raw.name)
+        if path in self._excludes:
+            if raw.mask & IS_FOLDER and raw.mask & (MOVED_FROM | MOVED_TO):
+                self._leave(folder, raw)
+            return
+        if raw.mask & (CREATE | DELETE | MOVED_FROM | MOVED_TO):
+            self._tell(parent, Grade.FOLDER)
+        if raw.mask & IS_FOLDER:
+            self._tell(path, Grade.NOW)
+            self._folder(folder, path, raw)
+        elif raw.mask & MODIFY or (raw.mask & CREATE and self._being_written(path)):
+            self._tell(path, Grade.OPEN)
+        else:
+            self._tell(path, Grade.NOW)
+
+    def _folder(self, parent: Folder, path: bytes, raw: Raw) -> None:
+        if raw.mask & (MOVED_FROM | DELETE):
+            self._leave(parent, raw)
+        elif raw.mask & (CREATE | MOVED_TO):
+            self._leave(parent, raw)  # what stood here unseen
+            folder = self._folders.attach(parent, raw.name, raw.cookie) if raw.mask & MOVED_TO else None
+            if folder is not None:
+                self._walk.append((folder, True))
+            else:
+                self._enter(parent, raw.name, path, tell=True)
+
+    def _leave(self, parent: Folder, raw: Raw) -> None:
+        folder = parent.children.get(raw.name)
+        if folder is None:
+            return
+        if raw.mask & MOVED_FROM:
+            self._folders.detach(folder, raw.cookie)
+        else:
+            self._folders.drop(folder)
+
+    def _enter(self, parent: Folder, name: bytes, path: bytes, *, tell: bool) -> None:
+        """Watch a folder and put it on the walk."""
+        try:
+            watch = self._inotify.add(self._root + b"/" + path)
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                self._listener.blind(f"watch folder {os.fsdecode(path)}: {_why(error)}", lasting=True)
+            return
+        self._walk.append((self._folders.add(parent, name, watch), tell))
+
+    def _list(self, folder: Folder, *, tell: bool) -> None:
+        """What stands in a folder whose watch is set: folders are entered, the rest is told if asked."""
+        path = self._folders.path(folder)
+        if path is None:
+            return
+        try:
+            with os.scandir(self._root + b"/" + path) as entries:
+                for entry in entries:
+                    self._found(folder, _join(path, entry.name), entry, tell=tell)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # gone again: its parent's event tells
+        except OSError as error:
+            self._listener.blind(f"list folder {os.fsdecode(path)}: {_why(error)}", lasting=True)
+
+    def _found(self, folder: Folder, path: bytes, entry: "os.DirEntry[bytes]", *, tell: bool) -> None:
+        if path in self._excludes:
+            return
+        if tell:
+            self._tell(path, Grade.NOW)
+        child = folder.children.get(entry.name)
+        if child is not None:
+            if tell:
+                self._walk.append((child, True))
+        elif entry.is_dir(follow_symlinks=False):
+            self._enter(folder, entry.name, path, tell=tell)
+
+    def _overflow(self) -> None:
+        """Any folder may have come, gone or moved: every watch is made anew, and a scan must close the gap."""
+        self._listener.blind(_OVERFLOWED, lasting=False)
+        try:
+            self._inotify.renew()
+            self._begin()
+        except OSError as error:
+            self._listener.lost(f"watch anew: {_why(error)}")
+            return
+        self._rewatching = True
+
+    def _gone(self, folder: Folder, mask: int) -> None:
+        if folder is self._folders.root:
+            if not self._lost:
+                self._lost = True
+                self._listener.lost("the root was unmounted" if mask & UNMOUNT else "the root was removed or moved")
+            return
+        if mask & UNMOUNT:
+            self._listener.blind(
+                f"folder {os.fsdecode(self._folders.path(folder) or b'')} was unmounted", lasting=False
+            )
+        if mask & IGNORED:
+            self._folders.drop(folder)
+
+    def _being_written(self, path: bytes) -> bool:
+        """Whether a new name is a file that a writer will close; links and hard links are whole at once."""
+        try:
+            found = os.lstat(self._root + b"/" + path)
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+
+    def _tell(self, path: bytes, grade: Grade) -> None:
+        if path:
+            self._told.setdefault((path, grade), Dirty(path, grade, time.time_ns()))
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _join(parent: bytes, name: bytes) -> bytes:
+    return parent + b"/" + name if parent else name

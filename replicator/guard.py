@@ -1,0 +1,50 @@
+"""Decides whether what stands at a source's root is the source, so that a disk that is not mounted deletes nothing."""
+
+from typing import NamedTuple
+
+
+class Root(NamedTuple):
+    """What stands at the root's path: device, inode, and whether it is empty."""
+
+    device: int
+    inode: int
+    empty: bool
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """What another mount or another folder does not share. A device's number may change with a reboot."""
+        return (self.device, self.inode)
+
+
+class Verdict(NamedTuple):
+    """Whether the root may be read as the source; `replaced`: it may, but mass deletions are not believed."""
+
+    fit: bool
+    replaced: bool
+    reason: str
+
+
+def judge(remembered: tuple[int, int], found: Root | None, paths: int, *, accepted: bool = False) -> Verdict:
+    """What to make of what stands there.
+
+    Args:
+        remembered: device and inode when it was last read whole, (0, 0) at first.
+        found: what stands there now, None when no folder does.
+        paths: how many paths the vault has of this source.
+        accepted: the operator said that it is right as it is.
+    """
+    if found is None:
+        return Verdict(fit=False, replaced=False, reason="no folder there")
+    if accepted or remembered in {(0, 0), found.identity}:
+        return Verdict(fit=True, replaced=False, reason="the same folder")
+    if found.empty and paths:
+        return Verdict(fit=False, replaced=True, reason="another folder, empty: is the disk mounted?")
+    return Verdict(fit=True, replaced=True, reason="another folder, with files")
+
+
+def hold_deletions(deleted: int, paths: int, *, replaced: bool) -> bool:
+    """Whether one scan's deletions are held until somebody has looked: more than half are gone and the root is another.
+
+    A big deletion under the same root is sent: at the vault it is a record, and the versions stay.
+    """
+    return replaced and deleted * 2 > paths

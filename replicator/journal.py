@@ -1,0 +1,291 @@
+"""The source side's memory: what the vault has of each path, and which paths are still to be sent.
+
+It is a cache. The vault's list is the truth about the vault and a scan the truth about the files, so a journal that
+lost its last moments costs work, never a file. Therefore SQLite runs with `synchronous=NORMAL`: what was committed
+survives a kill (it is in the kernel's hands), a power cut may take the last commits, and the scan at the next start
+heals that. Sending never waits for it.
+"""
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from replicator.errors import JournalError
+from replicator.journal_rows import Known, SourceRow, Waiting, from_row, join, split, to_row
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS source (
+    id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, vault TEXT NOT NULL, position INTEGER NOT NULL,
+    device INTEGER NOT NULL, inode INTEGER NOT NULL, scanned_ns INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS known (
+    source INTEGER NOT NULL, parent BLOB NOT NULL, name BLOB NOT NULL, ino INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL, racy INTEGER NOT NULL, hash BLOB NOT NULL, meta BLOB NOT NULL,
+    PRIMARY KEY (source, parent, name)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS known_by_inode ON known (source, ino);
+CREATE TABLE IF NOT EXISTS waiting (
+    source INTEGER NOT NULL, path BLOB NOT NULL, seen_ns INTEGER NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (source, path)) WITHOUT ROWID;
+"""
+_GET = "SELECT ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ? AND name = ?"
+_CHILDREN = "SELECT name, ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ?"
+_BY_INODE = "SELECT ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND ino = ? LIMIT 4"
+_ALL = "SELECT parent, name FROM known WHERE source = ?"
+_UNDER = _ALL + " AND (parent = ? OR (parent > ? AND parent < ?))"
+#: Seconds between two commits while there is work.
+_EVERY = 0.05
+#: Seconds before a commit that did not succeed (a full disk) is tried again.
+_AGAIN = 1.0
+
+_Key = tuple[int, bytes]
+log = structlog.get_logger(__name__)
+
+
+class Journal:
+    """One SQLite file for all sources of a host. Every method may be called from any thread.
+
+    Writes go to memory and are committed together by a thread, at most 50 ms later or at `flush`; reads see them at
+    once. A file that is no database any more is put aside and a new one begun: the vault's list fills it again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        #: Why the last commit did not succeed, or empty. Nothing is lost by it until the process ends.
+        self.trouble = ""
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._known: dict[_Key, Known | None] = {}
+        self._known_out: dict[_Key, Known | None] = {}
+        self._waiting: dict[_Key, Waiting | None] = {}
+        self._sources: dict[int, SourceRow] = {}
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._writer = self._open()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Commit what is in memory and close. No other method may be called after."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+        with contextlib.suppress(JournalError):
+            self.flush()
+        for connection in (*self._readers, self._writer):
+            connection.close()
+
+    # ------------------------------------------------------------------ sources
+
+    def source(self, name: str) -> tuple[int, SourceRow]:
+        """The number of a source, made at need, and what is remembered of it."""
+        with self._writing:
+            self._writer.execute("INSERT OR IGNORE INTO source VALUES (NULL, ?, '', 0, 0, 0, 0)", (name,))
+            self._writer.commit()
+            row = self._writer.execute("SELECT * FROM source WHERE name = ?", (name,)).fetchone()
+        return row[0], SourceRow(vault=row[2], position=row[3], root=(row[4], row[5]), scanned_ns=row[6])
+
+    def remember(self, source: int, row: SourceRow) -> None:
+        """Keep this of a source."""
+        with self._lock:
+            self._sources[source] = SourceRow(
+                vault=row.vault, position=row.position, root=row.root, scanned_ns=row.scanned_ns
+            )
+        self._wake.set()
+
+    # ------------------------------------------------------------------ what the vault has
+
+    def put(self, source: int, path: bytes, known: Known | None) -> None:
+        """The vault has this path so, or (None) not any more."""
+        with self._lock:
+            self._known[source, path] = known
+        self._wake.set()
+
+    def get(self, source: int, path: bytes) -> Known | None:
+        """What the vault has of this path."""
+        key = (source, path)
+        with self._lock:
+            if key in self._known:
+                return self._known[key]
+            if key in self._known_out:
+                return self._known_out[key]
+        rows = self._read(_GET, (source, *split(path)))
+        return from_row(*rows[0]) if rows else None
+
+    def children(self, source: int, parent: bytes) -> dict[bytes, Known]:
+        """What the vault has in this folder, by name; not what is deeper."""
+        with self._lock:
+            fresh = {
+                key[1]: known
+                for part in (self._known_out, self._known)
+                for key, known in part.items()
+                if key[0] == source and split(key[1])[0] == parent
+            }
+        rows = self._read(_CHILDREN, (source, parent))
+        found = {row[0]: from_row(*row[1:]) for row in rows}
+        for path, known in fresh.items():
+            name = split(path)[1]
+            if known is None:
+                found.pop(name, None)
+            else:
+                found[name] = known
+        return found
+
+    def under(self, source: int, folder: bytes) -> list[bytes]:
+        """Every path under a folder, the deepest first; needs memory for their names. Empty: the whole source."""
+        if folder:
+            rows = self._read(_UNDER, (source, folder, folder + b"/", folder + b"0"))  # 0 follows /
+        else:
+            rows = self._read(_ALL, (source,))
+        paths = {join(*row) for row in rows}
+        with self._lock:
+            for part in (self._known_out, self._known):
+                for (number, path), known in part.items():
+                    if number == source and (not folder or path.startswith(folder + b"/")):
+                        (paths.discard if known is None else paths.add)(path)
+        return sorted(paths, key=lambda path: (-path.count(b"/"), path))
+
+    def by_inode(self, source: int, ino: int) -> list[Known]:
+        """What the vault has that was read from this inode, wherever it stood: a renamed file's bytes."""
+        with self._lock:
+            fresh = [
+                known
+                for part in (self._known, self._known_out)
+                for (number, _), known in part.items()
+                if number == source and known is not None and known.ino == ino
+            ]
+        signed = ino - (1 << 64) if ino >= 1 << 63 else ino
+        rows = self._read(_BY_INODE, (source, signed))
+        return fresh + [from_row(*row) for row in rows]
+
+    def count(self, source: int) -> int:
+        """How many paths the vault has, as of the last commit."""
+        return int(self._read("SELECT count(*) FROM known WHERE source = ?", (source,))[0][0])
+
+    # ------------------------------------------------------------------ what is still to be sent
+
+    def wait(self, source: int, path: bytes, waiting: Waiting | None) -> None:
+        """This path is still to be sent, or (None) not any more."""
+        with self._lock:
+            self._waiting[source, path] = waiting
+        self._wake.set()
+
+    def waiting(self, source: int) -> Iterator[tuple[bytes, Waiting]]:
+        """What was still to be sent when the last process ended, the oldest first."""
+        rows = self._read("SELECT path, seen_ns, size FROM waiting WHERE source = ? ORDER BY seen_ns", (source,))
+        return ((path, Waiting(seen_ns, size)) for path, seen_ns, size in rows)
+
+    # ------------------------------------------------------------------ writing
+
+    def flush(self) -> None:
+        """Commit what is in memory.
+
+        Raises:
+            JournalError: the disk did not take it; it stays in memory.
+        """
+        with self._writing:
+            with self._lock:
+                known, self._known, self._known_out = self._known, {}, self._known
+                waiting, self._waiting = self._waiting, {}
+                sources, self._sources = self._sources, {}
+            try:
+                self._commit(known, waiting, sources)
+            except sqlite3.Error as error:
+                self._writer.rollback()
+                with self._lock:
+                    self._known = known | self._known
+                    self._waiting = waiting | self._waiting
+                    self._sources = sources | self._sources
+                    self._known_out = {}
+                raise JournalError(
+                    f"write journal {self.path}: {error}", hint="is there space, and may the replicator write there?"
+                ) from None
+            with self._lock:
+                self._known_out = {}
+
+    def _commit(
+        self, known: dict[_Key, Known | None], waiting: dict[_Key, Waiting | None], sources: dict[int, SourceRow]
+    ) -> None:
+        write = self._writer.executemany
+        write(
+            "UPDATE source SET vault = ?, position = ?, device = ?, inode = ?, scanned_ns = ? WHERE id = ?",
+            [(row.vault, row.position, *row.root, row.scanned_ns, number) for number, row in sources.items()],
+        )
+        write(
+            "DELETE FROM known WHERE source = ? AND parent = ? AND name = ?",
+            [(source, *split(path)) for (source, path), value in known.items() if value is None],
+        )
+        write(
+            "INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [to_row(source, path, value) for (source, path), value in known.items() if value is not None],
+        )
+        write("DELETE FROM waiting WHERE source = ? AND path = ?", [key for key, value in waiting.items() if not value])
+        write(
+            "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)",
+            [(*key, value.seen_ns, value.size) for key, value in waiting.items() if value],
+        )
+        self._writer.commit()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait()
+            self._wake.clear()
+            try:
+                self.flush()
+            except JournalError as error:
+                if str(error) != self.trouble:
+                    log.warning("journal not written", error=str(error), hint=error.hint)
+                self.trouble = str(error)
+                self._wake.set()
+                time.sleep(_AGAIN)
+            else:
+                self.trouble = ""
+                time.sleep(_EVERY)
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.OperationalError as error:
+            raise JournalError(
+                f"open journal {self.path}: {error}", hint="does the folder exist, and may the replicator write there?"
+            ) from None
+        except sqlite3.DatabaseError as error:
+            aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+            log.warning("journal damaged, begun anew", journal=str(self.path), kept=str(aside), error=str(error))
+            self.path.rename(aside)
+            for ending in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+            return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+        try:
+            connection.executescript(_SCHEMA)
+            connection.execute("SELECT count(*) FROM source").fetchone()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _read(self, sql: str, values: Iterable[object]) -> list[Any]:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+            connection.execute("PRAGMA query_only = 1")
+            self._local.connection = connection
+            with self._lock:
+                self._readers.append(connection)
+        try:
+            rows: list[Any] = connection.execute(sql, tuple(values)).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"read journal {self.path}: {error}") from None
+        return rows

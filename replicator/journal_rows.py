@@ -1,0 +1,79 @@
+"""What the journal holds of one path, and how a path stands in its tables."""
+
+import msgspec
+
+from replicator.change import Meta
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What the vault has of a path, and by which marks its file here was seen to be that.
+
+    Attributes:
+        meta: as it was put.
+        hash: SHA-256 of a file's bytes, empty for the rest.
+        ino: inode, 0 when the file here was never compared (it comes from the vault's list).
+        ctime_ns: change time of the inode when it was read.
+        racy: the file was changed so shortly before it was read that a later change may bear the same times.
+    """
+
+    meta: Meta
+    hash: bytes = b""
+    ino: int = 0
+    ctime_ns: int = 0
+    racy: bool = True
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A path that is still to be sent: when its change was seen, and its bytes as far as known."""
+
+    seen_ns: int
+    size: int
+
+
+class SourceRow(msgspec.Struct, kw_only=True):
+    """What is remembered of a source.
+
+    Attributes:
+        vault: id of the vault that the rest speaks of, empty at first.
+        position: how far that vault was durable.
+        root: device and inode of the root, (0, 0) at first.
+        scanned_ns: when the last whole scan ended, 0 for never.
+    """
+
+    vault: str = ""
+    position: int = 0
+    root: tuple[int, int] = (0, 0)
+    scanned_ns: int = 0
+
+
+_meta_out = msgspec.msgpack.Encoder()
+_meta_in = msgspec.msgpack.Decoder(Meta)
+_SIGN = 1 << 63
+
+
+def split(path: bytes) -> tuple[bytes, bytes]:
+    """Parent and name of a path; the parent of a name in the root is empty."""
+    parent, _, name = path.rpartition(b"/")
+    return parent, name
+
+
+def join(parent: bytes, name: bytes) -> bytes:
+    """The other way round."""
+    return parent + b"/" + name if parent else name
+
+
+def to_row(source: int, path: bytes, known: Known) -> tuple[object, ...]:
+    """A row of `known`. SQLite's integers have a sign, inodes have none."""
+    ino = known.ino - 2 * _SIGN if known.ino >= _SIGN else known.ino
+    return (source, *split(path), ino, known.ctime_ns, known.racy, known.hash, _meta_out.encode(known.meta))
+
+
+def from_row(ino: int, ctime_ns: int, racy: int, digest: bytes, meta: bytes) -> Known:
+    """Back again."""
+    return Known(
+        meta=_meta_in.decode(meta),
+        hash=digest,
+        ino=ino + 2 * _SIGN if ino < 0 else ino,
+        ctime_ns=ctime_ns,
+        racy=bool(racy),
+    )

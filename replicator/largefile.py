@@ -1,0 +1,86 @@
+"""Reads one large file in order from one descriptor, hashing as it goes."""
+
+import hashlib
+import os
+import time
+
+from replicator.change import Kind
+from replicator.folders import OpenFolders
+from replicator.journal_rows import Known
+from replicator.marks import kind_of, meta_of, same_moment
+from replicator.messages import CHUNK, INLINE
+from replicator.pending import Item
+from replicator.reader import known_of, moment_of, tired
+from replicator.watcher import Grade
+
+#: Bytes of one reading.
+_READ = 4 * CHUNK
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class LargeFile:
+    """One file being read, by one thread at a time. `size` bytes are read, from 0, whatever is appended meanwhile.
+
+    Raises:
+        OSError: it cannot be opened; or, by `read`, not be read.
+    """
+
+    def __init__(self, root: bytes, item: Item) -> None:
+        self._item = item
+        self._read_ns = time.time_ns()
+        with OpenFolders(root) as folders:
+            folder, name = folders.of(item.path)
+            self._fd = os.open(name, _FILE, dir_fd=folder)
+        self._before = os.fstat(self._fd)
+        self._hash = hashlib.sha256()
+        self._at = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that will be read."""
+        return self._before.st_size
+
+    @property
+    def large(self) -> bool:
+        """Whether it is still a file, and a large one."""
+        return kind_of(self._before) is Kind.FILE and self.size > INLINE
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of it was read."""
+        return self._at >= self.size
+
+    def read(self) -> bytes | None:
+        """The next bytes; None when it changed so that what was read is no state of it."""
+        data = os.read(self._fd, min(_READ, self.size - self._at))
+        self._hash.update(data)
+        self._at += len(data)
+        if not data or (not tired(self._item) and not self._still()):
+            return None
+        return data
+
+    def hash_all(self) -> bytes | None:
+        """Hash it without sending; None as in `read`."""
+        while not self.ended:
+            if self.read() is None:
+                return None
+        return self._hash.digest()
+
+    def rewind(self) -> None:
+        """Begin anew."""
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        self._hash = hashlib.sha256()
+        self._at = 0
+
+    def finish(self) -> Known:
+        """What was read, marked if a writer had it open meanwhile."""
+        moving = self._item.grade is Grade.OPEN or not self._still()
+        meta = moment_of(meta_of(self._before, Kind.FILE), self.size, moving=moving)
+        return known_of(self._before, meta, self._hash.digest(), self._read_ns)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._fd)
+
+    def _still(self) -> bool:
+        return same_moment(self._before, os.fstat(self._fd))

@@ -1,0 +1,143 @@
+"""One live connection as the senders use it: numbers, a bounded window, and what each number stands for."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+import msgspec
+
+from replicator.bandwidth import Bandwidth
+from replicator.journal_rows import Known
+from replicator.messages import Cancel, Chunk, Delete, Done, FromVault, Need, Put, Refused, Seal, ToVault
+from replicator.pending import Item
+from replicator.stream import Stream
+
+#: Most items that wait for the vault's word, and most bytes of theirs.
+WINDOW_ITEMS = 2048
+WINDOW_BYTES = 8 * 1024 * 1024
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits for the vault's word.
+
+    Attributes:
+        source: the source's id.
+        path: which path; empty for a seal.
+        item: what is to be finished with it; None for a parent folder or a seal.
+        known: what the vault then has; None when it is deleted.
+        size: bytes that count against the window.
+        seal: called when a seal is durable.
+    """
+
+    source: str
+    path: bytes
+    item: Item | None
+    known: Known | None
+    size: int
+    seal: Callable[[], None] | None = None
+
+
+class Link:
+    """For the event loop only. Numbers rise by one with each `Put`, `Delete` and `Seal`."""
+
+    def __init__(self, stream: Stream[FromVault], bandwidth: Bandwidth) -> None:
+        self._stream = stream
+        self._bandwidth = bandwidth
+        self._ids = itertools.count(1)
+        self._uploads = itertools.count(1)
+        self._sent: dict[int, Sent] = {}
+        self._bytes = 0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def __len__(self) -> int:
+        """How many wait for the vault's word."""
+        return len(self._sent)
+
+    async def room(self) -> None:
+        """Wait until the window has room."""
+        await self._room.wait()
+
+    async def flush(self) -> None:
+        """Wait until the connection has taken most of what was said."""
+        await self._stream.drain()
+
+    async def put(self, sent: Sent, *, body: bytes | None = None, upload: int = 0, seen_ns: int = 0) -> None:
+        """Say that a path is so; `body` goes in the frame."""
+        if sent.known is None:
+            raise ValueError("a put needs a state")
+        if body:
+            await self._bandwidth.take(len(body))
+        number = self._note(sent)
+        known = sent.known
+        self._stream.post(
+            Put(
+                id=number,
+                source=sent.source,
+                path=sent.path,
+                meta=known.meta,
+                hash=known.hash,
+                seen_ns=seen_ns,
+                inline=body is not None,
+                upload=upload,
+            ),
+            body or b"",
+        )
+
+    def delete(self, sent: Sent, *, seen_ns: int) -> None:
+        """Say that a path is gone."""
+        self._stream.post(Delete(id=self._note(sent), source=sent.source, path=sent.path, seen_ns=seen_ns))
+
+    def seal(self, sent: Sent, name: str, pending: int, pending_bytes: int, oldest_ns: int) -> None:
+        """Name a recovery point."""
+        self._stream.post(
+            Seal(
+                id=self._note(sent),
+                source=sent.source,
+                name=name,
+                pending=pending,
+                pending_bytes=pending_bytes,
+                oldest_ns=oldest_ns,
+            )
+        )
+
+    def begin_upload(self) -> int:
+        """A number for an upload."""
+        return next(self._uploads)
+
+    async def chunk(self, upload: int, offset: int, size: int, data: memoryview) -> None:
+        """The next bytes of an upload of `size` bytes."""
+        await self._bandwidth.take(len(data))
+        await self._stream.send(Chunk(upload=upload, offset=offset, size=size), data)
+
+    def cancel(self, upload: int) -> None:
+        """Give an upload up."""
+        self._stream.post(Cancel(upload=upload))
+
+    def post(self, message: ToVault) -> None:
+        """Say something that nobody waits for."""
+        self._stream.post(message)
+
+    def done(self, message: Done) -> list[Sent]:
+        """What is durable by this word."""
+        return [sent for number in message.ids if (sent := self._pop(number)) is not None]
+
+    def answered(self, message: Need | Refused) -> Sent | None:
+        """What this word is about."""
+        return self._pop(message.id)
+
+    def _note(self, sent: Sent) -> int:
+        number = next(self._ids)
+        self._sent[number] = sent
+        self._bytes += sent.size
+        if len(self._sent) >= WINDOW_ITEMS or self._bytes >= WINDOW_BYTES:
+            self._room.clear()
+        return number
+
+    def _pop(self, number: int) -> Sent | None:
+        sent = self._sent.pop(number, None)
+        if sent is not None:
+            self._bytes -= sent.size
+            if len(self._sent) < WINDOW_ITEMS and self._bytes < WINDOW_BYTES:
+                self._room.set()
+        return sent

@@ -1,0 +1,268 @@
+"""The paths of one source that are still to be sent, each once, however often it changes."""
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+
+from replicator.journal_rows import Waiting
+from replicator.pace import Pace
+from replicator.watcher import Grade
+
+#: Seconds from the first write of a file that stays open to its first marked moment.
+OPEN_AFTER = 1.0
+#: Seconds in which a folder's changes of times are gathered.
+FOLDER_AFTER = 0.2
+
+
+class State(IntEnum):
+    """Where an item is."""
+
+    READY = 0
+    LATER = 1
+    BUSY = 2
+    DONE = 3
+
+
+class Item:
+    """One path that is still to be sent. Owned by the event loop; other threads only read it."""
+
+    __slots__ = (
+        "again",
+        "again_ns",
+        "due",
+        "force",
+        "grade",
+        "path",
+        "reason",
+        "seen_ns",
+        "size",
+        "state",
+        "tried_since",
+        "tries",
+        "whole",
+    )
+
+    def __init__(self, path: bytes, seen_ns: int, grade: Grade, size: int) -> None:
+        self.path = path
+        self.seen_ns = seen_ns
+        self.grade = grade
+        self.size = size
+        self.state = State.READY
+        self.due = 0.0
+        #: Send it even if the journal holds that the vault has it so: what the vault has is not certain.
+        self.force = False
+        #: Send it with its bytes: the vault said that it has not got them.
+        self.whole = False
+        #: The grade of a change that was seen while this one was under way.
+        self.again: Grade | None = None
+        self.again_ns = 0
+        self.tries = 0
+        self.tried_since = 0.0
+        #: Why it is set aside, or empty.
+        self.reason = ""
+
+
+class Pending:
+    """Ready ones leave in the order in which they were seen; when `urgent` the smallest and newest first.
+
+    `now` is a monotonic clock in seconds. Bounded by the number of paths, never by the number of events.
+    """
+
+    def __init__(self, persist: Callable[[bytes, Waiting | None], None]) -> None:
+        self._persist = persist
+        self._items: dict[bytes, Item] = {}
+        self._ready: deque[Item] = deque()
+        self._later: list[tuple[float, int, Item]] = []
+        self._order = itertools.count()
+        self._urgent: list[tuple[int, int, int, Item]] | None = None
+        self._aside: dict[bytes, Item] = {}
+        self._pace = Pace()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    # ------------------------------------------------------------------ coming
+
+    def add(
+        self, path: bytes, seen_ns: int, now: float, *, grade: Grade = Grade.NOW, size: int = 0, force: bool = False
+    ) -> None:
+        """This path may have changed."""
+        item = self._items.get(path)
+        if item is None:
+            item = self._items[path] = Item(path, seen_ns, grade, size)
+            item.force = force
+            self.bytes += size
+            self._persist(path, Waiting(seen_ns, size))
+            self._schedule(item, now)
+            return
+        item.force = item.force or force
+        if item.state is State.BUSY:
+            if item.again is None:
+                item.again, item.again_ns = grade, seen_ns
+            item.again = min(item.again, grade)
+        elif grade is Grade.NOW and item.state is State.LATER and (item.reason or item.grade is not Grade.NOW):
+            item.grade = grade
+            self._schedule(item, now)
+
+    def _schedule(self, item: Item, now: float) -> None:
+        wait = 0.0
+        if item.grade is Grade.OPEN:
+            wait = max(OPEN_AFTER, self._pace.open(item.path, now))
+        elif item.grade is Grade.FOLDER:
+            wait = FOLDER_AFTER
+        else:
+            wait = self._pace.closed(item.path, now)
+        if wait:
+            self._postpone(item, now + wait)
+        else:
+            self._make_ready(item)
+
+    def _make_ready(self, item: Item) -> None:
+        item.state = State.READY
+        if self._urgent is not None:
+            heapq.heappush(self._urgent, (item.size.bit_length(), -item.seen_ns, next(self._order), item))
+        else:
+            self._ready.append(item)
+
+    def _postpone(self, item: Item, due: float) -> None:
+        item.state, item.due = State.LATER, due
+        heapq.heappush(self._later, (due, next(self._order), item))
+
+    # ------------------------------------------------------------------ going
+
+    def take(self, most: int, now: float) -> list[Item]:
+        """Up to so many that are due, from now on under way."""
+        self._wake(now)
+        taken: list[Item] = []
+        while len(taken) < most and (item := self._next()) is not None:
+            item.state = State.BUSY
+            taken.append(item)
+        return taken
+
+    def _wake(self, now: float) -> None:
+        while self._later and self._later[0][0] <= now:
+            due, _, item = heapq.heappop(self._later)
+            if item.state is State.LATER and item.due == due:
+                self._make_ready(item)
+
+    def _next(self) -> Item | None:
+        while self._ready or self._urgent:
+            item = heapq.heappop(self._urgent)[-1] if self._urgent else self._ready.popleft()
+            if item.state is State.READY:
+                return item
+        return None
+
+    def next_due(self) -> float | None:
+        """When the next one that waits is due, None when none waits."""
+        while self._later and (
+            self._later[0][2].state is not State.LATER or self._later[0][2].due != self._later[0][0]
+        ):
+            heapq.heappop(self._later)
+        return self._later[0][0] if self._later else None
+
+    def finish(self, item: Item, now: float, *, sent: bool = False) -> None:
+        """It is at the vault, or need not be sent. If it changed meanwhile it is to be sent again."""
+        if self._items.get(item.path) is not item:
+            return
+        if sent:
+            self._pace.sent(item.path, now, moment=item.grade is Grade.OPEN)
+        del self._items[item.path]
+        self._aside.pop(item.path, None)
+        self.bytes -= item.size
+        item.state = State.DONE
+        self._persist(item.path, None)
+        if item.again is not None:
+            self.add(item.path, item.again_ns, now, grade=item.again, size=item.size)
+
+    def give_back(self, items: list[Item]) -> None:
+        """They were taken and not looked at: ready again, before the others."""
+        for item in reversed(items):
+            self._merge(item)
+            if self._urgent is not None:
+                self._make_ready(item)
+            else:
+                item.state = State.READY
+                self._ready.appendleft(item)
+
+    def requeue(self, item: Item) -> None:
+        """Not sent, nobody's fault: it is ready again, behind the others."""
+        self._unaside(item)
+        self._merge(item)
+        self._make_ready(item)
+
+    def retry(self, item: Item, now: float, wait: float, *, reason: str = "") -> None:
+        """Try it again after `wait` seconds; with a reason it is set aside and told until then."""
+        if not item.tries:
+            item.tried_since = now
+        item.tries += 1
+        self._merge(item)
+        item.reason = reason
+        if reason:
+            self._aside[item.path] = item
+        else:
+            self._aside.pop(item.path, None)
+        self._postpone(item, now + wait)
+
+    def recall(self) -> None:
+        """The connection is gone: what was under way may or may not have arrived."""
+        for item in self._items.values():
+            if item.state is State.BUSY:
+                item.force = True
+                self._merge(item)
+                self._make_ready(item)
+
+    def _merge(self, item: Item) -> None:
+        if item.again is not None:
+            item.grade, item.again = min(item.grade, item.again), None
+
+    def _unaside(self, item: Item) -> None:
+        item.reason, item.tries = "", 0
+        self._aside.pop(item.path, None)
+
+    def sized(self, item: Item, size: int) -> None:
+        """How many bytes it has, now that somebody looked."""
+        if size != item.size and self._items.get(item.path) is item:
+            self.bytes += size - item.size
+            item.size = size
+
+    # ------------------------------------------------------------------ looking
+
+    @property
+    def oldest_ns(self) -> int:
+        """When the oldest of them was seen, 0 when there is none; those set aside are told by themselves."""
+        for item in self._items.values():
+            if item.grade is not Grade.FOLDER and not item.reason:
+                return item.seen_ns
+        return 0
+
+    @property
+    def moving(self) -> int:
+        """How many there are that are not set aside."""
+        return len(self._items) - len(self._aside)
+
+    @property
+    def aside(self) -> dict[bytes, Item]:
+        """Those that are set aside, with their reasons."""
+        return self._aside
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items.values())
+
+    def hurry(self) -> None:
+        """Nothing waits for company any more: the process is about to stop, or to flee."""
+        for _, _, item in list(self._later):
+            if item.state is State.LATER and not item.reason:
+                self._make_ready(item)
+
+    def set_urgent(self, *, urgent: bool) -> None:
+        """Smallest and newest first, or again in order."""
+        if urgent == (self._urgent is not None):
+            return
+        ready = [item for item in self._items.values() if item.state is State.READY]
+        self._ready.clear()
+        self._urgent = [] if urgent else None
+        for item in ready:
+            self._make_ready(item)

@@ -1,0 +1,212 @@
+"""Looks at paths that are to be sent and decides what to say of each: stat, read, stat again."""
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from replicator.change import Kind, Meta
+from replicator.folders import OpenFolders
+from replicator.journal import Journal
+from replicator.journal_rows import Known
+from replicator.marks import RACY_NS, kind_of, meta_of, same_moment, unchanged
+from replicator.messages import INLINE
+from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Outcome, Ready, Same
+from replicator.pending import Item
+from replicator.watcher import Grade
+
+#: Tries, and seconds of tries, after which a file that is written without end is sent as a marked moment.
+TRIES = 5
+TRYING = 3.0
+#: Bytes of bodies that one batch may hold; the rest of the batch is given back.
+BATCH_BYTES = 1024 * 1024
+#: A body up to this size is sent without asking whether the vault has it: the question costs more.
+_CHEAP = 4096
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+class Reader:
+    """Reads one source, for one thread at a time. It changes no item.
+
+    Args:
+        root: the source's folder.
+        source: its number in the journal.
+        journal: what the vault has.
+        fit: whether the root is still the one that was judged; asked after a path was missed.
+    """
+
+    def __init__(self, root: bytes, source: int, journal: Journal, fit: Callable[[], bool]) -> None:
+        self._root = root
+        self._source = source
+        self._journal = journal
+        self._fit = fit
+        self._parents: set[bytes] = set()
+
+    def forget(self) -> None:
+        """A new connection: whether the vault has the folders is asked anew."""
+        self._parents = set()
+
+    def read(self, items: Sequence[Item]) -> tuple[list[Outcome], list[Item]]:
+        """What to do with each, in order, parents before their children; and those that did not fit in the batch."""
+        outcomes: list[Outcome] = []
+        room = BATCH_BYTES
+        with OpenFolders(self._root) as folders:
+            for number, item in enumerate(items):
+                if room <= 0:
+                    return self._checked(outcomes), list(items[number:])
+                for outcome in self._item(folders, item):
+                    outcomes.append(outcome)
+                    if isinstance(outcome, Ready) and outcome.body:
+                        room -= len(outcome.body)
+        return self._checked(outcomes), []
+
+    def _checked(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """A path that is missing under a root that is not the source any more is not gone."""
+        if any(isinstance(outcome, Gone | Inside) for outcome in outcomes) and not self._fit():
+            return [Held(each.item) if isinstance(each, Gone | Inside) else each for each in outcomes]
+        return outcomes
+
+    def _item(self, folders: OpenFolders, item: Item) -> list[Outcome]:
+        try:
+            folder, name = folders.of(item.path)
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            outcome = self._path(item, folder, name, found)
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                return [Failed(item, (error.strerror or str(error)).lower())]
+            return [self._missing(item)]
+        if isinstance(outcome, Ready | Large):
+            return [*self._above(folders, item.path), outcome]
+        return [outcome]
+
+    def _missing(self, item: Item) -> Outcome:
+        known = self._journal.get(self._source, item.path)
+        inside = self._inside(item, known)
+        if inside is not None:
+            return inside
+        self._parents.discard(item.path)
+        return Gone(item) if known is not None or item.force else Same(item, None)
+
+    def _inside(self, item: Item, known: Known | None) -> Inside | None:
+        if known is not None and known.meta.kind is not Kind.FOLDER:
+            return None
+        paths = self._journal.under(self._source, item.path)
+        return Inside(item, paths) if paths else None
+
+    def _path(self, item: Item, folder: int, name: bytes, found: os.stat_result) -> Outcome:
+        kind = kind_of(found)
+        if kind is None:
+            return self._missing(item)
+        known = self._journal.get(self._source, item.path)
+        if known is not None and known.meta.kind is Kind.FOLDER and kind is not Kind.FOLDER:
+            inside = self._inside(item, known)
+            if inside is not None:
+                return inside
+            self._parents.discard(item.path)
+        if known is not None and not item.force and unchanged(known, found, kind):
+            return Same(item, None)
+        if kind is Kind.FILE:
+            return self._file(item, folder, name, found, known)
+        target = os.readlink(name, dir_fd=folder) if kind is Kind.LINK else b""
+        return self._ready(item, known, known_of(found, meta_of(found, kind, target=target), b"", time.time_ns()), None)
+
+    def _file(self, item: Item, folder: int, name: bytes, found: os.stat_result, known: Known | None) -> Outcome:
+        if found.st_size > INLINE:
+            return Large(item, found, b"" if item.whole else self._expected(found, known))
+        before_ns = time.time_ns()
+        fd = os.open(name, _FILE, dir_fd=folder)
+        try:
+            before = os.fstat(fd)
+            data = _whole(fd, before.st_size)
+            after = os.fstat(fd)
+        finally:
+            os.close(fd)
+        if kind_of(before) is not Kind.FILE:
+            return Busy(item)
+        moving = not same_moment(before, after) or len(data) != after.st_size
+        if moving and (not tired(item) or len(data) > INLINE):
+            return Busy(item)
+        digest = hashlib.sha256(data).digest()
+        meta = moment_of(meta_of(before, Kind.FILE), len(data), moving=moving or item.grade is Grade.OPEN)
+        fresh = known_of(after, meta, digest, before_ns)
+        return self._ready(item, known, fresh, data)
+
+    def _ready(self, item: Item, known: Known | None, fresh: Known, data: bytes | None) -> Outcome:
+        if known is not None and not item.force and known.meta == fresh.meta and known.hash == fresh.hash:
+            return Same(item, fresh)
+        return Ready(item, item.path, fresh, None if data is None or self._has(item, known, fresh) else data)
+
+    def _has(self, item: Item, known: Known | None, fresh: Known) -> bool:
+        """Whether the vault has these bytes, as far as one can know here: from this path before, or another name."""
+        if item.whole:
+            return False
+        if known is not None and known.hash == fresh.hash:
+            return True
+        if fresh.meta.size <= _CHEAP:
+            return False
+        return any(each.hash == fresh.hash for each in self._journal.by_inode(self._source, fresh.ino))
+
+    def _expected(self, found: os.stat_result, known: Known | None) -> bytes:
+        """The hash that a large file may well have: then its bytes are read here before any are sent."""
+        if known is not None and known.hash and known.meta.size == found.st_size:
+            return known.hash
+        for each in self._journal.by_inode(self._source, found.st_ino):
+            if each.meta.size == found.st_size and each.meta.mtime_ns == found.st_mtime_ns:
+                return each.hash
+        return b""
+
+    def _above(self, folders: OpenFolders, path: bytes) -> list[Outcome]:
+        """The folders above a path that the vault may not have yet, the uppermost first."""
+        outcomes: list[Outcome] = []
+        parent = path.rpartition(b"/")[0]
+        while parent and parent not in self._parents:
+            self._parents.add(parent)
+            known = self._journal.get(self._source, parent)
+            if known is not None and known.meta.kind is Kind.FOLDER:
+                break
+            try:
+                folder, name = folders.of(parent)
+                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except OSError:
+                self._parents.discard(parent)
+                break  # gone in this moment: its own event tells
+            fresh = known_of(found, meta_of(found, Kind.FOLDER), b"", time.time_ns())
+            outcomes.append(Ready(None, parent, fresh, None))
+            parent = parent.rpartition(b"/")[0]
+        return outcomes[::-1]
+
+
+def tired(item: Item) -> bool:
+    """Whether a file that changes while it is read was tried long enough."""
+    return (
+        item.grade is Grade.OPEN
+        or item.tries >= TRIES
+        or (item.tries > 0 and time.monotonic() - item.tried_since > TRYING)
+    )
+
+
+def _whole(fd: int, size: int) -> bytes:
+    """A small file's bytes; one more than expected is read, to see one that grows."""
+    data = os.read(fd, size + 1)
+    if len(data) == size:
+        return data
+    parts = [data]
+    while data and sum(map(len, parts)) <= INLINE:
+        data = os.read(fd, INLINE)
+        parts.append(data)
+    return b"".join(parts)
+
+
+def moment_of(meta: Meta, size: int, *, moving: bool) -> Meta:
+    """The state of a file of which these bytes were read; marked if a writer had it open."""
+    return Meta(
+        kind=meta.kind, mode=meta.mode, mtime_ns=meta.mtime_ns, uid=meta.uid, gid=meta.gid, size=size, open=moving
+    )
+
+
+def known_of(found: os.stat_result, meta: Meta, digest: bytes, read_ns: int) -> Known:
+    """What the journal holds of a path that was read when the clock showed `read_ns`."""
+    racy = meta.open or found.st_ctime_ns > read_ns - RACY_NS
+    return Known(meta=meta, hash=digest, ino=found.st_ino, ctime_ns=found.st_ctime_ns, racy=racy)

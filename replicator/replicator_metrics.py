@@ -1,0 +1,101 @@
+"""The replicator's metrics."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from prometheus_client import Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from replicator.pending import Item
+from replicator.watcher import Grade
+
+_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+#: Why a path was not sent; each label exists from the start.
+REASONS = ("unreadable", "refused", "refused-again")
+
+
+class Gauges(Protocol):
+    """What is measured at the moment of asking."""
+
+    id: str
+
+    def lag(self, now_ns: int) -> float:
+        """Seconds of work that would be lost now."""
+
+    def pending_files(self) -> int:
+        """Paths still to be sent."""
+
+    def pending_bytes(self) -> int:
+        """Their bytes."""
+
+    def blind(self) -> bool:
+        """Whether changes may go unseen."""
+
+
+class SourceMetrics:
+    """One source's counters."""
+
+    def __init__(self, durable: Histogram, failures: Counter) -> None:
+        self._durable = durable
+        self._failures = failures
+
+    def durable(self, item: Item) -> None:
+        """A change is durable; folders' times and open files' moments, which wait on purpose, do not count."""
+        if item.grade is Grade.NOW and not item.tries:
+            self._durable.observe(max(0.0, (time.time_ns() - item.seen_ns) / 1e9))
+
+    def failed(self, reason: str) -> None:
+        """A path was not sent; `reason` is one of `REASONS`."""
+        self._failures.labels(reason=reason).inc()
+
+
+class ReplicatorMetrics(Collector):
+    """Registers itself; gauges are taken when somebody asks."""
+
+    def __init__(self, registry: CollectorRegistry, connected: Callable[[], bool]) -> None:
+        self._durable = Histogram(
+            "bongsu_replication_durable_seconds",
+            "Change seen to durable at the vault",
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._failures = Counter(
+            "bongsu_replication_failed", "Paths that could not be sent", ["reason"], registry=registry
+        )
+        for reason in REASONS:
+            self._failures.labels(reason=reason)
+        self._connected = connected
+        self._sources: list[Gauges] = []
+        registry.register(self)
+
+    def source(self) -> SourceMetrics:
+        """The counters that a source uses."""
+        return SourceMetrics(self._durable, self._failures)
+
+    def watch(self, source: Gauges) -> None:
+        """From now on this source's gauges are told."""
+        self._sources.append(source)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """As prometheus_client asks."""
+        connected = GaugeMetricFamily("bongsu_replication_connected", "Whether the vault is connected")
+        connected.add_metric([], float(self._connected()))
+        lag, files, size, blind = (
+            GaugeMetricFamily(f"bongsu_replication_{name}", text, labels=["source"])
+            for name, text in (
+                ("lag_seconds", "Age of the oldest change that is not durable, or time since blind"),
+                ("pending_files", "Paths still to be sent"),
+                ("pending_bytes", "Bytes still to be sent"),
+                ("blind", "Whether changes may go unseen"),
+            )
+        )
+        now_ns = time.time_ns()
+        for source in self._sources:
+            label = [source.id]
+            lag.add_metric(label, source.lag(now_ns))
+            files.add_metric(label, source.pending_files())
+            size.add_metric(label, source.pending_bytes())
+            blind.add_metric(label, float(source.blind()))
+        return [connected, lag, files, size, blind]

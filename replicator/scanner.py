@@ -1,0 +1,174 @@
+"""Compares a whole tree with the journal: finds what no event told."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from replicator.change import Kind
+from replicator.exclude import Excludes
+from replicator.guard import hold_deletions
+from replicator.journal import Journal
+from replicator.journal_rows import Known, join
+from replicator.marks import kind_of, unchanged
+
+#: Paths handed over at once.
+_BATCH = 512
+#: Unreadable folders that are kept by name; more are only counted.
+_NAMED = 20
+
+
+class Found(NamedTuple):
+    """A path that differs from the journal, and its bytes."""
+
+    path: bytes
+    size: int
+
+
+class Scanned(NamedTuple):
+    """What one scan came to.
+
+    Attributes:
+        whole: it saw the whole tree; false when it was stopped.
+        paths: how many paths it saw.
+        differing: how many of them, or of what was gone, it handed over.
+        held: paths that seem to be gone and whose deletion is held, as the root is not the one known.
+        special: sockets, pipes and devices, which are left out.
+        unreadable: folders that could not be listed, with the reason; nothing in them counts as gone.
+        unreadable_count: how many of those there are.
+    """
+
+    whole: bool
+    paths: int
+    differing: int
+    held: int
+    special: int
+    unreadable: list[tuple[bytes, str]]
+    unreadable_count: int
+
+
+class Scanner:
+    """One pass over a source, for a thread of its own. It holds one folder's names and those of folders to come.
+
+    Args:
+        root: the source's folder.
+        source: its number in the journal.
+        journal: what the vault has.
+        excludes: what stays out.
+        hand: takes what differs; may block to slow the scan down.
+    """
+
+    def __init__(
+        self, root: bytes, source: int, journal: Journal, excludes: Excludes, hand: Callable[[Sequence[Found]], None]
+    ) -> None:
+        self._root = root
+        self._source = source
+        self._journal = journal
+        self._excludes = excludes
+        self._hand = hand
+        self._stop = threading.Event()
+        self._batch: list[Found] = []
+        self._missing: list[Found] = []
+        self._gone = 0
+        self._paths = self._differing = self._special = self._unreadable_count = 0
+        self._unreadable: list[tuple[bytes, str]] = []
+
+    def stop(self) -> None:
+        """End the scan soon; from any thread."""
+        self._stop.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody asked it to end."""
+        return self._stop.is_set()
+
+    def scan(self, *, replaced: bool) -> Scanned:
+        """The whole tree. With `replaced`, deletions are handed over only at the end, and only if they are few.
+
+        Raises:
+            OSError: the root itself cannot be listed.
+            JournalError: the journal cannot be read.
+        """
+        folders = [b""]
+        while folders and not self.stopped:
+            folder = folders.pop()
+            folders += self._folder(folder, hold=replaced)
+        whole = not self.stopped
+        held = 0
+        if replaced and hold_deletions(self._gone, max(self._journal.count(self._source), 1), replaced=True):
+            held = self._gone
+        elif whole:
+            for found in self._missing:
+                self._add(found)
+        self._flush()
+        return Scanned(
+            whole, self._paths, self._differing, held, self._special, self._unreadable, self._unreadable_count
+        )
+
+    def _folder(self, folder: bytes, *, hold: bool) -> list[bytes]:
+        """Compare what stands in one folder; the folders in it."""
+        try:
+            with os.scandir(self._root + b"/" + folder if folder else self._root) as listing:
+                entries = list(listing)
+        except OSError as error:
+            if not folder:
+                raise
+            self._not_listed(folder, error)
+            return []
+        known = self._journal.children(self._source, folder)
+        inside = []
+        for entry in entries:
+            path = join(folder, entry.name)
+            if path in self._excludes:
+                continue
+            if self._entry(entry, path, known.pop(entry.name, None)):
+                inside.append(path)
+        for name, lost in known.items():
+            self._lost(join(folder, name), lost, hold=hold)
+        return inside
+
+    def _entry(self, entry: "os.DirEntry[bytes]", path: bytes, known: Known | None) -> bool:
+        """Compare one path; whether it is a folder."""
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except OSError:
+            self._add(Found(path, 0))  # gone or unreadable: whoever reads it finds out
+            return False
+        kind = kind_of(found)
+        self._paths += 1
+        if kind is None:
+            self._special += 1
+            if known is not None:
+                self._add(Found(path, 0))
+            return False
+        if known is None or not unchanged(known, found, kind):
+            self._add(Found(path, found.st_size if kind is Kind.FILE else 0))
+        return kind is Kind.FOLDER
+
+    def _lost(self, path: bytes, known: Known, *, hold: bool) -> None:
+        if path in self._excludes:
+            return
+        if not hold:
+            self._add(Found(path, 0))
+            return
+        self._gone += 1 + (len(self._journal.under(self._source, path)) if known.meta.kind is Kind.FOLDER else 0)
+        self._missing.append(Found(path, 0))
+
+    def _not_listed(self, folder: bytes, error: OSError) -> None:
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            self._add(Found(folder, 0))
+            return
+        self._unreadable_count += 1
+        if len(self._unreadable) < _NAMED:
+            self._unreadable.append((folder, (error.strerror or str(error)).lower()))
+
+    def _add(self, found: Found) -> None:
+        self._differing += 1
+        self._batch.append(found)
+        if len(self._batch) >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._hand(batch)

@@ -1,0 +1,163 @@
+"""Ships one source on one connection: take, read, say; large files beside the small ones."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from replicator.largefile import LargeFile
+from replicator.link import Link, Sent
+from replicator.messages import CHUNK
+from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Outcome, Ready, Same
+from replicator.pending import Item
+from replicator.source import Source
+
+#: Paths read in one go of the reading thread.
+BATCH = 64
+#: Large files side by side: one waits for its disk while the other sends.
+SIDE_BY_SIDE = 2
+#: What an item without bytes weighs in the window.
+_WEIGHT = 256
+
+_Result = TypeVar("_Result")
+
+
+class Sender:
+    """For one connection's life; `run` ends only with an error or cancelled."""
+
+    def __init__(self, source: Source, link: Link, *, urgent: Callable[[], bool]) -> None:
+        self._source = source
+        self._link = link
+        self._urgent = urgent
+        self._large: list[Large] = []
+        self._come = asyncio.Semaphore(0)
+
+    async def run(self) -> None:
+        """Ship what is pending and what becomes so.
+
+        Raises:
+            StreamError: the connection is over.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._ship())
+            for _ in range(SIDE_BY_SIDE):
+                tasks.create_task(self._upload())
+
+    async def _ship(self) -> None:
+        while True:
+            await self._link.room()
+            items = await self._source.take(BATCH)
+            for outcome in await self._source.read(items):
+                await self._say(outcome)
+            await self._link.flush()
+
+    async def _say(self, outcome: Outcome) -> None:
+        source = self._source
+        match outcome:
+            case Ready():
+                await self._put(outcome)
+            case Gone(item):
+                self._link.delete(self._gone(item), seen_ns=item.seen_ns)
+            case Same(item, known):
+                source.same(item, known)
+            case Inside(item, paths):
+                source.inside(item, paths)
+            case Large(item):
+                source.pending.sized(item, outcome.found.st_size)
+                self._large.append(outcome)
+                self._come.release()
+            case Busy(item):
+                source.busy(item)
+            case Failed(item, reason):
+                source.failed(item, reason)
+            case Held(item):
+                source.held(item)
+
+    async def _put(self, ready: Ready) -> None:
+        size = len(ready.body) if ready.body else 0
+        seen_ns = 0
+        if ready.item is not None:
+            self._source.pending.sized(ready.item, ready.meta.size)
+            seen_ns = ready.item.seen_ns
+        sent = Sent(source=self._source.id, path=ready.path, item=ready.item, known=ready.known, size=size + _WEIGHT)
+        await self._link.put(sent, body=ready.body, seen_ns=seen_ns)
+
+    def _gone(self, item: Item) -> Sent:
+        return Sent(source=self._source.id, path=item.path, item=item, known=None, size=_WEIGHT)
+
+    # ------------------------------------------------------------------ large files
+
+    async def _upload(self) -> None:
+        while True:
+            await self._come.acquire()
+            await self._one(self._next())
+
+    def _next(self) -> Large:
+        """The one that came first; when documents must flee the smallest, then the newest."""
+        if not self._urgent():
+            return self._large.pop(0)
+        best = min(self._large, key=lambda large: (large.found.st_size.bit_length(), -large.found.st_mtime_ns))
+        self._large.remove(best)
+        return best
+
+    async def _one(self, large: Large) -> None:
+        item = large.item
+        try:
+            file = await self._thread(LargeFile, self._source.sight.root, item)
+        except (FileNotFoundError, NotADirectoryError):
+            self._source.pending.requeue(item)  # whoever looks next finds it gone
+            self._source.wake.set()
+            return
+        except OSError as error:
+            self._source.failed(item, (error.strerror or str(error)).lower())
+            return
+        try:
+            await self._send(file, large)
+        except OSError as error:
+            self._source.failed(item, (error.strerror or str(error)).lower())
+        finally:
+            await asyncio.shield(self._thread(file.close))
+
+    async def _send(self, file: LargeFile, large: Large) -> None:
+        if not file.large:
+            self._source.busy(large.item)
+            return
+        if large.hash and not await self._is_new(file, large):
+            return
+        upload = self._link.begin_upload()
+        offset = 0
+        while not file.ended:
+            try:
+                data = await self._thread(file.read)
+            except OSError:
+                self._link.cancel(upload)
+                raise
+            if data is None:
+                self._link.cancel(upload)
+                self._source.busy(large.item)
+                return
+            with memoryview(data) as view:
+                for start in range(0, len(view), CHUNK):
+                    await self._link.chunk(upload, offset, file.size, view[start : start + CHUNK])
+                    offset += min(CHUNK, len(view) - start)
+        await self._finish(file, large.item, upload)
+
+    async def _is_new(self, file: LargeFile, large: Large) -> bool:
+        """Hash it here first: the vault may have these bytes by another name or from before."""
+        digest = await self._thread(file.hash_all)
+        if digest == large.hash:
+            await self._finish(file, large.item, 0)
+            return False
+        if digest is None:
+            self._source.busy(large.item)
+            return False
+        await self._thread(file.rewind)
+        return True
+
+    async def _finish(self, file: LargeFile, item: Item, upload: int) -> None:
+        known = await self._thread(file.finish)
+        sent = Sent(source=self._source.id, path=item.path, item=item, known=known, size=_WEIGHT)
+        await self._link.room()
+        await self._link.put(sent, upload=upload, seen_ns=item.seen_ns)
+
+    async def _thread(self, call: Callable[..., _Result], *values: object) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._source.large_threads, call, *values)

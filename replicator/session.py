@@ -1,0 +1,225 @@
+"""Connects with the vault, again and again, and ships over the connection while it lives."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from config.address import VaultAddress
+from config.model import Config
+from replicator.bandwidth import Bandwidth
+from replicator.errors import ReplicatorError, StreamError, TlsError
+from replicator.evacuation import Evacuations, SealDue
+from replicator.journal import Journal
+from replicator.link import Link, Sent
+from replicator.messages import PROTOCOL, Beat, Done, End, FromVault, Hello, Listed, Need, Refused, Welcome
+from replicator.reconcile import Reconciler
+from replicator.sender import Sender
+from replicator.source import Source
+from replicator.stream import Stream, connect
+from replicator.tls import client_context
+
+#: Seconds between two tries to connect: doubled from the first to the second, less up to half by chance.
+_FIRST, _MOST = 0.2, 5.0
+_BEAT = 1.0
+#: Seconds between two looks for seals that are due.
+_SEALS = 0.1
+
+log = structlog.get_logger(__name__)
+
+
+class Session:
+    """The line to the vault. `run` until cancelled.
+
+    Attributes:
+        connected: whether the vault has welcomed us.
+        since_ns: since when that is so.
+        reason: why not, with the next step; empty when connected.
+        vault: the vault's id, when it was heard.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        address: VaultAddress,
+        *,
+        sources: list[Source],
+        journal: Journal,
+        evacuations: Evacuations,
+        changed: Callable[[], None],
+    ) -> None:
+        if config.replicator is None:
+            raise ValueError("no [replicator]")
+        self._config = config
+        self._settings = config.replicator
+        self._host, self._port = address.host, address.port
+        self._sources = {source.id: source for source in sources}
+        self._journal = journal
+        self._evacuations = evacuations
+        self._changed = changed
+        self.bandwidth = Bandwidth(self._settings.bandwidth)
+        self.connected = False
+        self.since_ns = time.time_ns()
+        self.reason = "not connected yet"
+        self.vault = ""
+        self._wait = _FIRST
+        #: How far the vault may be ahead of the journal: what was under way when the last connection ended.
+        self._ahead: int = 0
+
+    async def run(self) -> None:
+        """Connect, ship, and when it ends connect again."""
+        while True:
+            try:
+                await self._once()
+            except* ReplicatorError as group:
+                self._lost(_first(group))
+            await asyncio.sleep(self._wait * random.uniform(0.5, 1))  # noqa: S311 - to spread, not to hide
+            self._wait = min(self._wait * 2, _MOST)
+
+    async def _once(self) -> None:
+        context = client_context(self._host, self._settings.ca, self._settings.cert, self._settings.key)
+        stream = await connect(self._host, self._port, context=context)
+        link = Link(stream, self.bandwidth)
+        try:
+            welcome = await self._greet(stream)
+            self._welcomed(welcome)
+            await self._serve(stream, link, welcome)
+        finally:
+            self._ahead = len(link)
+            for source in self._sources.values():
+                source.recall()
+            self._evacuations.reconnected()
+            await stream.close()
+
+    async def _greet(self, stream: Stream[FromVault]) -> Welcome:
+        await stream.send(
+            Hello(protocol=PROTOCOL, role="sender", site=self._config.site.id, sources=list(self._sources))
+        )
+        async with asyncio.timeout(30):
+            while True:
+                message, _ = await stream.receive()
+                if isinstance(message, Welcome):
+                    return message
+                if not isinstance(message, Beat):
+                    raise StreamError(f"greet vault {stream.peer}: it answered {type(message).__name__.lower()}")
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        for source in self._sources.values():
+            source.trusted = self._trust(source, welcome)
+        self.connected, self.since_ns, self.reason, self.vault = True, time.time_ns(), "", welcome.vault
+        self._wait = _FIRST
+        log.info("vault connected", vault=welcome.vault, address=f"{self._host}:{self._port}")
+        self._changed()
+
+    def _trust(self, source: Source, welcome: Welcome) -> bool:
+        """Whether the journal still speaks of this vault, and of all that it has."""
+        position, row = welcome.positions.get(source.id, 0), source.row
+        if not row.vault and not position:
+            row.vault = welcome.vault
+            return True
+        return row.vault == welcome.vault and row.position <= position <= row.position + self._ahead
+
+    async def _serve(self, stream: Stream[FromVault], link: Link, welcome: Welcome) -> None:
+        reconciler = Reconciler(link, self._journal)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._receive(stream, link, reconciler))
+            tasks.create_task(self._beat(link))
+            tasks.create_task(self._seal(link))
+            tasks.create_task(self._reconcile(reconciler, welcome))
+            for source in self._sources.values():
+                tasks.create_task(Sender(source, link, urgent=lambda: bool(self._evacuations)).run())
+
+    async def _receive(self, stream: Stream[FromVault], link: Link, reconciler: Reconciler) -> None:
+        while True:
+            message, _ = await stream.receive()
+            match message:
+                case Done():
+                    self._done(message, link)
+                case Need() | Refused():
+                    self._answered(link.answered(message), message)
+                case Listed():
+                    await reconciler.listed(message)
+                case End():
+                    await reconciler.listed(None)
+
+    def _done(self, message: Done, link: Link) -> None:
+        for sent in link.done(message):
+            if sent.seal is not None:
+                sent.seal()
+            else:
+                self._sources[sent.source].done(sent)
+        for name, position in message.positions.items():
+            if name in self._sources:
+                self._sources[name].at(position)
+
+    def _answered(self, sent: Sent | None, message: Need | Refused) -> None:
+        if sent is None or sent.seal is not None:
+            return
+        source = self._sources[sent.source]
+        if isinstance(message, Need):
+            source.needed(sent)
+        else:
+            source.refused(sent, message)
+
+    async def _beat(self, link: Link) -> None:
+        while True:
+            pending = [source.pending for source in self._sources.values()]
+            oldest = [each.oldest_ns for each in pending if each.oldest_ns]
+            link.post(
+                Beat(
+                    now_ns=time.time_ns(),
+                    pending=sum(map(len, pending)),
+                    pending_bytes=sum(each.bytes for each in pending),
+                    oldest_ns=min(oldest, default=0),
+                )
+            )
+            await asyncio.sleep(_BEAT)
+
+    async def _seal(self, link: Link) -> None:
+        while True:
+            for seal in self._evacuations.due(self._sources.values()):
+                pending = seal.source.pending
+                sent = Sent(
+                    source=seal.source.id, path=b"", item=None, known=None, size=0, seal=partial(self._sealed, seal)
+                )
+                link.seal(sent, seal.name, len(pending), pending.bytes, pending.oldest_ns)
+            await asyncio.sleep(_SEALS)
+
+    def _sealed(self, seal: SealDue) -> None:
+        self._evacuations.durable(seal)
+        log.info("recovery point sealed", source=seal.source.id, point=seal.name)
+        self._changed()
+
+    async def _reconcile(self, reconciler: Reconciler, welcome: Welcome) -> None:
+        for source in self._sources.values():
+            position = welcome.positions.get(source.id, 0)
+            if not source.trusted:
+                differing = await reconciler.reconcile(source, position)
+                log.info("journal reconciled", source=source.id, vault=welcome.vault, differing=differing)
+                source.row.vault = welcome.vault
+                source.trusted = True
+            source.at(max(position, source.row.position if source.row.vault == welcome.vault else 0))
+
+    def _lost(self, error: ReplicatorError) -> None:
+        reason = f"{error} ({error.hint})" if error.hint else str(error)
+        if self.connected:
+            self.connected, self.since_ns = False, time.time_ns()
+        if reason != self.reason:
+            log.warning(
+                "vault not connected", reason=str(error), hint=error.hint, permanent=isinstance(error, TlsError)
+            )
+        self.reason = reason
+        self._changed()
+
+
+def _first(group: BaseExceptionGroup[ReplicatorError]) -> ReplicatorError:
+    """The reason within a group of them."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, ReplicatorError):
+        raise error
+    return error

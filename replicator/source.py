@@ -1,0 +1,228 @@
+"""One source as the daemon holds it: how it is seen, what of it is pending, and what came of each path."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+
+from config.model import Source as Settings
+from replicator.events import InotifyWatcher
+from replicator.exclude import Excludes
+from replicator.journal import Journal
+from replicator.journal_rows import Known
+from replicator.link import Sent
+from replicator.messages import Refused
+from replicator.outcome import Outcome
+from replicator.pending import Item, Pending
+from replicator.reader import Reader
+from replicator.replicator_metrics import SourceMetrics
+from replicator.scanner import Found
+from replicator.sight import Sight
+from replicator.watcher import Dirty
+
+#: Seconds before an unreadable or refused path is tried again: doubled each time, up to the second.
+_RETRY = 1.0
+_RETRY_MOST = 300.0
+#: Seconds before a path that the vault will never take is tried again.
+_RETRY_PERMANENT = 3600.0
+#: Seconds before a file that changed while it was read is read again, doubled up to the second.
+_BUSY = 0.05
+_BUSY_MOST = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Source:
+    """One watched tree. For the event loop; `read` alone runs in a thread of its own, one batch after another."""
+
+    def __init__(
+        self, settings: Settings, journal: Journal, state: Path, metrics: SourceMetrics, changed: Callable[[], None]
+    ) -> None:
+        self.id = settings.id
+        self.settings = settings
+        self.number, self.row = journal.source(settings.id)
+        self.journal = journal
+        self.metrics = metrics
+        #: Whether the journal is known to speak of the vault that we are connected with.
+        self.trusted = False
+        self.pending = Pending(lambda path, waiting: journal.wait(self.number, path, waiting))
+        self.wake = asyncio.Event()
+        self._changed = changed
+        #: Made by an operator, this file says that the root is right although it is another.
+        self.accept = state / f"accept.{settings.id}"
+        excludes = Excludes(settings.exclude)
+        self.sight = Sight(
+            settings,
+            self.number,
+            self.row,
+            journal,
+            make=lambda: InotifyWatcher(excludes),
+            accept=self.accept,
+            dirty=self._on_dirty,
+            found=self._on_found,
+            changed=changed,
+        )
+        self._reader = Reader(self.sight.root, self.number, journal, self.sight.fit)
+        self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")
+        self.large_threads = ThreadPoolExecutor(2, f"large-{settings.id}")
+
+    def load(self) -> None:
+        """What was pending when the last process ended goes first."""
+        now = time.monotonic()
+        for path, waiting in self.journal.waiting(self.number):
+            self.pending.add(path, waiting.seen_ns, now, size=waiting.size, force=True)
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self.threads.shutdown(wait=True)
+        self.large_threads.shutdown(wait=True)
+
+    # ------------------------------------------------------------------ what was seen
+
+    def _on_dirty(self, batch: Sequence[Dirty]) -> None:
+        now = time.monotonic()
+        for dirty in batch:
+            self.pending.add(dirty.path, dirty.seen_ns, now, grade=dirty.grade)
+        self.wake.set()
+
+    def _on_found(self, batch: Sequence[Found]) -> None:
+        now, seen_ns = time.monotonic(), time.time_ns()
+        for found in batch:
+            self.pending.add(found.path, seen_ns, now, size=found.size)
+        self.wake.set()
+
+    def mark(self, paths: Sequence[bytes]) -> None:
+        """What the vault has of these is not what the journal held: they are sent whatever it holds."""
+        now, seen_ns = time.monotonic(), time.time_ns()
+        for path in paths:
+            if path not in self.sight.excludes:
+                self.pending.add(path, seen_ns, now, force=True)
+        self.wake.set()
+
+    # ------------------------------------------------------------------ taking and reading
+
+    async def take(self, most: int) -> list[Item]:
+        """The next ones that are due; waits for one."""
+        while True:
+            self.wake.clear()
+            if not self.sight.missing:
+                now = time.monotonic()
+                taken = self.pending.take(most, now)
+                if taken:
+                    return taken
+            await self._until_due()
+
+    async def _until_due(self) -> None:
+        due = self.pending.next_due()
+        try:
+            async with asyncio.timeout_at(None if due is None else max(due, time.monotonic() + 0.001)):
+                await self.wake.wait()
+        except TimeoutError:
+            return
+
+    async def read(self, items: list[Item]) -> list[Outcome]:
+        """What to say of each; those that did not fit are ready again."""
+        loop = asyncio.get_running_loop()
+        outcomes, rest = await loop.run_in_executor(self.threads, self._reader.read, items)
+        self.pending.give_back(rest)
+        return outcomes
+
+    def recall(self) -> None:
+        """The connection is gone."""
+        self._reader.forget()
+        self.pending.recall()
+
+    # ------------------------------------------------------------------ what came of it
+
+    def same(self, item: Item, known: Known | None) -> None:
+        """There was nothing to send."""
+        if known is not None:
+            self.journal.put(self.number, item.path, known)
+        self._finish(item, sent=False)
+
+    def inside(self, item: Item, paths: list[bytes]) -> None:
+        """What is in a gone folder goes first."""
+        now = time.monotonic()
+        for path in paths:
+            self.pending.add(path, item.seen_ns, now)
+        self.pending.retry(item, now, _BUSY)
+
+    def busy(self, item: Item) -> None:
+        """It changed while it was read."""
+        self.pending.retry(item, time.monotonic(), min(_BUSY * 2**item.tries, _BUSY_MOST))
+
+    def held(self, item: Item) -> None:
+        """The root is not there: nothing can be said of it."""
+        self.pending.retry(item, time.monotonic(), _BUSY_MOST)
+
+    def failed(self, item: Item, reason: str) -> None:
+        """It cannot be read."""
+        self.metrics.failed("unreadable")
+        self._aside(item, f"read: {reason}", min(_RETRY * 2 ** min(item.tries, 20), _RETRY_MOST))
+
+    def refused(self, sent: Sent, refused: Refused) -> None:
+        """The vault did not take it."""
+        self.metrics.failed("refused-again" if refused.again else "refused")
+        if sent.item is None:
+            self._reader.forget()
+            return
+        wait = min(_RETRY * 2 ** min(sent.item.tries, 20), _RETRY_MOST) if refused.again else _RETRY_PERMANENT
+        self._aside(sent.item, f"vault: {refused.text}", wait)
+
+    def needed(self, sent: Sent) -> None:
+        """The vault has not got the bytes."""
+        if sent.item is not None:
+            sent.item.whole = sent.item.force = True
+            self.pending.requeue(sent.item)
+            self.wake.set()
+
+    def done(self, sent: Sent) -> None:
+        """It is durable at the vault."""
+        self.journal.put(self.number, sent.path, sent.known)
+        if sent.item is not None:
+            self.metrics.durable(sent.item)
+            self._finish(sent.item, sent=True)
+
+    def at(self, position: int) -> None:
+        """How far the vault is."""
+        self.row.position = position
+        if self.trusted:
+            self.journal.remember(self.number, self.row)
+
+    def _finish(self, item: Item, *, sent: bool) -> None:
+        self.pending.finish(item, time.monotonic(), sent=sent)
+        if item.again is not None:
+            self.wake.set()
+
+    def _aside(self, item: Item, reason: str, wait: float) -> None:
+        if item.reason != reason:
+            log.warning(
+                "path set aside", source=self.id, path=item.path.decode(errors="backslashreplace"), reason=reason
+            )
+            self._changed()
+        self.pending.retry(item, time.monotonic(), wait, reason=reason)
+        self.wake.set()
+
+    # ------------------------------------------------------------------ for people
+
+    def pending_files(self) -> int:
+        """Paths still to be sent."""
+        return len(self.pending)
+
+    def pending_bytes(self) -> int:
+        """Their bytes, as far as known."""
+        return self.pending.bytes
+
+    def blind(self) -> bool:
+        """Whether changes may go unseen."""
+        return bool(self.sight.blind_since_ns)
+
+    def lag(self, now_ns: int) -> float:
+        """Seconds of work that would be lost with this room now: since the oldest unsent change, or since blind."""
+        since = [at for at in (self.pending.oldest_ns, self.sight.blind_since_ns) if at]
+        if self.settings.watch == "scan" and self.row.scanned_ns:
+            since.append(self.row.scanned_ns)
+        return max(0.0, (now_ns - min(since)) / 1e9) if since else 0.0
