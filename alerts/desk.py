@@ -180,7 +180,7 @@ class Desk(Show):
         return self._each(names, lambda db, name: self._ledger.call(db, name, newest.get(name), now))
 
     def _each(self, names: list[str], work: Callable[[sqlite3.Connection, str], Event | None]) -> list[Event]:
-        """Do something for alarms, each in its own transaction; one that fails never stops the rest, and is raised last."""
+        """Do something for alarms, each in its own transaction; a failure is raised when the rest is done."""
         found, errors = [], []
         for name in names:
             try:

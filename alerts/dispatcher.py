@@ -132,7 +132,7 @@ class Dispatcher:
         self._awake.set()
 
     def _look(self, room: dict[str, int]) -> tuple[list[Claim], datetime | None, StoreError | None]:
-        """Everything that a turn asks of the state file, in the thread; what can be sent is sent, whatever else fails."""
+        """Ask the state file all that a turn needs, in the thread; what can be sent is sent, whatever else fails."""
         if self._supervision is None:
             self._desk.outbox.release()
             self._supervision = Supervision(self._desk, self._config.site)

@@ -17,7 +17,7 @@ _WORDS = 200  # characters of a receipt
 
 
 class WebhookChannel:
-    """One client with its own connections; redirects are not followed, proxies of the environment not used."""
+    """One client, a connection for each message; redirects are not followed, proxies of the environment not used."""
 
     kind = "webhook"
 
@@ -65,6 +65,8 @@ class WebhookChannel:
             self._client = httpx.AsyncClient(
                 verify=ssl.create_default_context(),
                 timeout=self._settings.timeout.total_seconds(),
+                # Messages are rare: a kept connection would mostly be one that the far side has just closed.
+                limits=httpx.Limits(max_keepalive_connections=0),
                 follow_redirects=False,
                 trust_env=False,
             )
