@@ -48,7 +48,7 @@ class SendTest(_Request, frozen=True, kw_only=True, tag="send-test"):
 class Attempts(_Request, frozen=True, kw_only=True, tag="attempts"):
     """What came of these notifications?"""
 
-    notifications: list[int | str]
+    notifications: list[str]
 
 
 class Evacuation(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,3 +103,8 @@ def _encode_other(value: object) -> object:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return str(value)
+
+
+def plain(value: object) -> Any:
+    """Return what JSON can carry of a struct: dictionaries, lists, texts, numbers; times as RFC 3339."""
+    return msgspec.to_builtins(value, enc_hook=_encode_other)

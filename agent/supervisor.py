@@ -35,13 +35,17 @@ class Supervisor:
         self.stop_event = asyncio.Event()
         self._on_change = on_change
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stages: dict[int, asyncio.Event] = {}
+        self._stage_of: dict[str, int] = {}
         self._fatal: asyncio.Future[FatalError] = asyncio.get_running_loop().create_future()
 
-    def add(self, name: str, run: Run) -> None:
-        """Start a task under a name that is not taken."""
+    def add(self, name: str, run: Run, stage: int = 0) -> None:
+        """Start a task under a name that is not taken; what others need has a lower stage and is stopped later."""
         if name in self._tasks:
             raise ValueError(f"start task {name}: the name is taken")
-        self._tasks[name] = asyncio.create_task(self._keep(name, run), name=name)
+        stop = self._stages.setdefault(stage, asyncio.Event())
+        self._stage_of[name] = stage
+        self._tasks[name] = asyncio.create_task(self._keep(name, run, stop), name=name)
 
     def fail(self, error: FatalError) -> None:
         """End the process for this reason; the first reason counts."""
@@ -64,36 +68,39 @@ class Supervisor:
             raise self._fatal.result()
 
     async def stop(self, limit: timedelta) -> None:
-        """Set the stop event, wait for the tasks up to the limit, then cancel those that are left."""
+        """Stop the stages from the highest to the lowest, each up to the limit; then what is left is cancelled."""
         self.stop_event.set()
-        if not self._tasks:
-            return
-        tasks = set(self._tasks.values())
+        for stage in sorted(self._stages, reverse=True):
+            await self._stop_stage(stage, limit)
+
+    async def _stop_stage(self, stage: int, limit: timedelta) -> None:
+        self._stages[stage].set()
+        tasks = {task for name, task in self._tasks.items() if self._stage_of[name] == stage}
         _, late = await asyncio.wait(tasks, timeout=limit.total_seconds())
         for task in late:
             log.warning("task does not stop", task=task.get_name(), limit=limit.total_seconds())
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _keep(self, name: str, run: Run) -> None:
+    async def _keep(self, name: str, run: Run, stop: asyncio.Event) -> None:
         pause, told = _FIRST_PAUSE, ""
-        while not self.stop_event.is_set():
+        while not stop.is_set():
             begun = time.monotonic()
-            reason = await self._run_once(name, run, told)
+            reason = await self._run_once(name, run, stop, told)
             if reason is None:
                 return
             if time.monotonic() - begun > _WELL_AFTER:
                 pause = _FIRST_PAUSE
             told = reason
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stop_event.wait(), pause)
+                await asyncio.wait_for(stop.wait(), pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _run_once(self, name: str, run: Run, told: str) -> str | None:
+    async def _run_once(self, name: str, run: Run, stop: asyncio.Event, told: str) -> str | None:
         """Run a task until it ends; return why it must be started again, or None when it must not."""
         well = asyncio.get_running_loop().call_later(_WELL_AFTER if told else 0, self._tell, name, True, "")
         try:
-            await run(self.stop_event)
+            await run(stop)
         except FatalError as error:
             self._tell(name, False, reason_of(error))
             self.fail(error)
@@ -103,7 +110,7 @@ class Supervisor:
             if reason != told:  # the same failure is logged once until it changes
                 log.exception("task failed, starting it again", task=name, reason=reason)
         else:
-            if self.stop_event.is_set():
+            if stop.is_set():
                 return None
             reason = "ended by itself"
         finally:

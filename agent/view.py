@@ -16,7 +16,7 @@ from config.address import parse_bus
 from config.model import Bus as BusSettings
 from config.secret import read_secret
 
-_ALARM_FIELDS = ("alarm", "state", "active", "severity", "text", "value", "limit", "reason", "at")
+_ALARM_FIELDS = ("state", "active", "severity", "text", "value", "limit", "reason")
 _EVENT_FIELDS = (
     "id", "kind", "alarm", "state", "severity", "text", "value", "limit", "reason", "by", "note", "at",
 )  # fmt: skip
@@ -52,12 +52,12 @@ class View:
         ready = self.broker.wait_ready if self.broker is not None else None
         self.bus = Bus(login, (payloads.topic(site, "part", part), *alive), self._bus_changed, ready)
 
-    def add_to(self, supervisor: Supervisor) -> None:
-        """Start what publishes."""
+    def add_to(self, supervisor: Supervisor, *, broker_stage: int, bus_stage: int) -> None:
+        """Start what publishes; the broker must outlive the bus that says goodbye to it."""
         if self.broker is not None:
-            supervisor.add("broker", self.broker.run)
-            supervisor.add("broker-watch", self._watch)
-        supervisor.add("bus", self.bus.run)
+            supervisor.add("broker", self.broker.run, broker_stage)
+            supervisor.add("broker-watch", self._watch, bus_stage)
+        supervisor.add("bus-connection", self.bus.run, bus_stage)
 
     def reading(self, reading: msgspec.Struct) -> None:
         """Show a reading when it changed, and every half minute when it did not."""
@@ -73,10 +73,12 @@ class View:
             self.bus.put(topic, payloads.payload(fields), retain=True)
 
     def alarm(self, alarm: Mapping[str, Any]) -> None:
-        """Show an alarm's state."""
-        fields = {name: alarm[name] for name in _ALARM_FIELDS if name in alarm}
+        """Show an alarm's state when it changed."""
+        fields = {"alarm": alarm["id"], **{name: alarm[name] for name in _ALARM_FIELDS if name in alarm}}
         topic = payloads.topic(self._site, "alarm", str(fields["alarm"]))
-        self.bus.put(topic, payloads.payload(fields), retain=True)
+        if self._shown.get(topic, (None, 0.0))[0] != fields:
+            self._shown[topic] = (fields, time.monotonic())
+            self.bus.put(topic, payloads.payload({**fields, "at": alarm["changed_at"]}), retain=True)
 
     def event(self, event: msgspec.Struct) -> None:
         """Show an event."""
@@ -117,6 +119,15 @@ class View:
             else:
                 self._down_since = None if self._down_since is None else time.monotonic()
             await _pause(stop, 1.0)
+
+
+async def try_broker(login: BusLogin) -> None:
+    """Connect once and leave again.
+
+    Raises:
+        BusError: the broker cannot be reached or refuses us.
+    """
+    await Bus(login, ("", b"", b""), lambda _up, _reason: None).check()
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

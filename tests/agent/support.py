@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Self
 
 import aiomqtt
 
@@ -39,7 +39,7 @@ class Heard:
         self._task: asyncio.Task[None] | None = None
         self._subscribed = asyncio.Event()
 
-    async def __aenter__(self) -> "Heard":
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._listen())
         async with asyncio.timeout(LIMIT):
             await self._subscribed.wait()

@@ -1,0 +1,1 @@
+"""The console: one page of plain HTML that needs no internet and no script."""
