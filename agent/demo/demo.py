@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agent.demo.children import Child
-from agent.demo.devices import Devices
 from agent.demo.documents import Documents
 from agent.demo.errors import DemoError
 from agent.demo.measures import Measures
@@ -18,6 +17,7 @@ from agent.demo.proof import judge, prove, settle
 from agent.demo.report import Report
 from agent.demo.sink import Arrived, Sink
 from agent.demo.story import Story
+from sensors.simulator import Simulated, simulate
 
 
 class Asked(NamedTuple):
@@ -63,7 +63,7 @@ class Demo:
             self.report.messages = len(self._story.arrived)
             await self._measures.close()
 
-    async def _acts(self, devices: Devices) -> None:
+    async def _acts(self, devices: Simulated) -> None:
         """Everything that a signal may cut short, then the proof, that it may not."""
         working = asyncio.create_task(self._documents.run())
         thermometer = asyncio.create_task(self._story.thermometer())
@@ -130,7 +130,7 @@ class Demo:
     # ------------------------------------------------------------------ build and stop
 
     @contextlib.asynccontextmanager
-    async def _built(self) -> AsyncIterator[Devices]:
+    async def _built(self) -> AsyncIterator[Simulated]:
         tongue, place = self._narrator.tongue, self.place
         loop = asyncio.get_running_loop()
 
@@ -139,11 +139,11 @@ class Demo:
 
         self._narrator.say("wait")
         async with contextlib.AsyncExitStack() as stack:
-            devices = await stack.enter_async_context(Devices())
+            devices = await stack.enter_async_context(simulate("disaster", begin=False))
             sink = Sink(hear)
             stack.callback(sink.close)
             vault = place.write("vault", tongue)
-            room = place.write("room", tongue, devices=devices.sections(), sink=sink.url)
+            room = place.write("room", tongue, devices=devices.config_text(), sink=sink.url)
             stack.push_async_callback(self._stop_children)
             for name, file in (("vault", vault), ("replicator", room), ("monitor", room)):
                 self._children[name] = await Child.start(name, ["run", name, "--config", str(file)], place.root)

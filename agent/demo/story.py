@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-from agent.demo.devices import Devices
 from agent.demo.documents import Documents
 from agent.demo.errors import DemoError
 from agent.demo.measures import Measures, buckets, quantile
@@ -12,6 +11,7 @@ from agent.demo.narrator import Narrator
 from agent.demo.place import Place
 from agent.demo.report import Durable, Report
 from agent.demo.sink import Arrived
+from sensors.simulator import Simulated
 
 #: The alarms of the disaster, in the order of its script.
 ALARMS = ("rack1-hot", "floor-leak", "room-smoke")
@@ -43,7 +43,7 @@ class Story:
         else:
             self._narrator.say("message", event=event, text=said)
 
-    async def play(self, devices: Devices, documents: Documents) -> None:
+    async def play(self, devices: Simulated, documents: Documents) -> None:
         """From the first reading to the last document out of the building.
 
         Raises:
@@ -57,7 +57,7 @@ class Story:
         self._narrator.say("scan", megabytes=saved / 1e6)
         await self._pending()
         began = time.monotonic()
-        devices.burn()
+        devices.begin()
         self._narrator.say("fire")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._evacuated(began))
