@@ -110,7 +110,7 @@ def claim(
         for row in _ready(db, channel, list(room), free, now):
             try:
                 taken.append(_claimed(db, row, now, lease))
-            except (LookupError, ValueError):  # msgspec's errors are ValueErrors
+            except (LookupError, msgspec.MsgspecError):
                 _postpone(db, row[0], now + timedelta(minutes=10))
                 aside.append(row[0])
     return taken, aside
@@ -244,7 +244,15 @@ def told(db: sqlite3.Connection, occurrence: str) -> list[Delivery]:
         " AND (finished_at IS NULL OR outcome = ? OR attempts > 0) ORDER BY seq",
         (occurrence, Progress.ACCEPTED),
     )
-    return [Delivery(contact, tuple(msgspec.json.decode(text))) for contact, text in dict(found.fetchall()).items()]
+    return [Delivery(contact, ways) for contact, text in dict(found.fetchall()).items() if (ways := _list(text))]
+
+
+def _list(text: str) -> tuple[str, ...]:
+    """Read a list of channels; a damaged row has none."""
+    try:
+        return msgspec.json.decode(text, type=tuple[str, ...])
+    except msgspec.MsgspecError:
+        return ()
 
 
 def newest_for(db: sqlite3.Connection, occurrence: str, contact: str) -> int:

@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
+from alerts.channel import Channel, Message
 from alerts.channels import build
 from alerts.condition import Condition
 from alerts.desk import Desk
 from alerts.dispatcher import Dispatcher
 from alerts.event import Kind, State
-from alerts.channel import Channel, Message
 from alerts.metrics import AlertMetrics
 from config.model import Config, Severity
 
@@ -34,6 +34,7 @@ class FakeClock:
         self.now = now
 
     def __call__(self) -> datetime:
+        """Return the time."""
         return self.now
 
     def pass_(self, **time_: float) -> datetime:

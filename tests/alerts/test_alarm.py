@@ -136,6 +136,7 @@ class AlarmLife(RuleBasedStateMachine):
 
     @rule(active=st.booleans(), severity=st.sampled_from(Severity))
     def condition(self, active: bool, severity: Severity) -> None:
+        """A condition is told, and told again."""
         self.holds = active
         told = hot(active=active, severity=severity, at=self.now)
         self._take(on_condition(self.alarm, told))
@@ -143,6 +144,7 @@ class AlarmLife(RuleBasedStateMachine):
 
     @rule()
     def acknowledge(self) -> None:
+        """Somebody acknowledges, whether it waits or not."""
         if self.alarm is None:
             return
         waits = self.alarm.state in {State.UNACKNOWLEDGED, State.RETURNED}
@@ -155,17 +157,20 @@ class AlarmLife(RuleBasedStateMachine):
 
     @rule(minutes=st.integers(1, 120))
     def shelve(self, minutes: int) -> None:
+        """Somebody shelves."""
         if self.alarm is not None:
             self._take(on_shelve(self.alarm, timedelta(minutes=minutes), "kim", "work", self.now))
 
     @rule(minutes=st.integers(0, 90))
     def time_passes(self, minutes: int) -> None:
+        """Time goes on."""
         self.now += timedelta(minutes=minutes)
         if self.alarm is not None:
             self._take(on_unshelve(self.alarm, self.now))
 
     @invariant()
     def state_and_condition_agree(self) -> None:
+        """The state fits the condition, and the peak is the worst."""
         if self.alarm is None:
             assert not self.holds
             return

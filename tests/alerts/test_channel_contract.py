@@ -253,7 +253,10 @@ def _errors(base: type[Exception]) -> Iterator[type[Exception]]:
         yield from _errors(each)
 
 
-@pytest.mark.parametrize("kind", sorted({*_errors(httpx.HTTPError), httpx.InvalidURL}, key=lambda each: each.__name__))
+_KINDS = {*_errors(httpx.HTTPError), *_errors(httpx.InvalidURL)}
+
+
+@pytest.mark.parametrize("kind", sorted(_KINDS, key=str))
 def test_every_error_of_httpx_has_a_reason_of_its_own(kind: type[Exception]) -> None:
     """No concrete error of the library falls through to `internal`, except those that our use cannot meet."""
     abstract = {httpx.HTTPError, httpx.RequestError}
