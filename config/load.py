@@ -139,9 +139,16 @@ def _parse(text: str) -> dict[str, Any]:
     except ValueError as error:  # also a number with thousands of digits
         match = re.search(r"\s*\(at (?:line (\d+), column \d+|end of document)\)", str(error))
         cause = str(error)[: match.start()] if match else str(error)
-        hint = "texts stand between double quotes, lists between [ ], and each section's name stands once"
-        problem = Problem(_FILE, f"it is no TOML: {cause[:1].lower()}{cause[1:]}", hint)
-        raise ConfigError([problem.at(_line(match, text))]) from None
+        line = _line(match, text)
+        problem = Problem(_FILE, f"it is no TOML: {cause[:1].lower()}{cause[1:]}", _syntax_hint(text, line))
+        raise ConfigError([problem.at(line)]) from None
+
+
+def _syntax_hint(text: str, line: int) -> str:
+    lines = text.split("\n")
+    if 0 < line <= len(lines) and re.search(r";\s*[\w-]+\s*=", lines[line - 1]):
+        return "each key stands on a line of its own, without ;"
+    return "texts stand between double quotes, lists between [ ], and each section's name stands once"
 
 
 def _line(match: re.Match[str] | None, text: str) -> int:

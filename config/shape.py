@@ -75,7 +75,7 @@ def _said(kind: str, place: tuple[Any, ...], error: dict[str, Any]) -> tuple[str
         return _channel_kind(context.get("tag"))
     if kind in {"enum", "literal_error"}:
         return _choice(error["input"], str(context.get("expected", "")))
-    if len(place) <= 2 and kind in {"list_type", "model_type"}:  # noqa: PLR2004 - section, index
+    if kind in {"list_type", "model_type"} and all(isinstance(word, int) for word in place[1:]):
         return _brackets(str(place[0]))
     return _WANTED.get(kind) or (_lower(str(error["msg"])), "")
 
