@@ -25,11 +25,18 @@ from config.model import Config
 TASK_LIMIT = timedelta(seconds=10)
 
 
+#: Tasks that nobody needs to see while they work; one that fails is shown.
+_QUIET = frozenset(
+    {"broker-watch", "bus-connection", "conditions", "documents", "reporter", "reports", "room", "shower", "store"}
+)
+
+
 class Base:
     """The frame of a daemon; each daemon fills `build_up` and `answer`.
 
     Attributes:
         parts: name of each part and whether it works, and why not.
+        webs: the HTTP servers by name.
     """
 
     part = ""
@@ -40,6 +47,7 @@ class Base:
         self.config = config
         self.registry = CollectorRegistry()
         self.parts: dict[str, tuple[bool, str]] = {}
+        self.webs: dict[str, WebServer] = {}
         self._metrics = PartMetrics(self.registry, self.part)
         self.teardown = Teardown(self.stop_limit)
         self._asked_to_stop = asyncio.Event()
@@ -116,6 +124,8 @@ class Base:
 
     def part_changed(self, name: str, up: bool, reason: str) -> None:
         """Record whether a part works."""
+        if up and name in _QUIET and name not in self.parts:
+            return
         self.parts[name] = (up, reason)
         self._metrics.set(name, up)
 
@@ -129,6 +139,7 @@ class Base:
         server = WebServer(name, app, listen.host, listen.port)
         server.open()
         self.teardown.push(name, server.close)
+        self.webs[name] = server
         return server
 
     def open_metrics(self, address: str | None) -> None:
@@ -168,7 +179,9 @@ def until_failed(failed: Callable[[], Awaitable[BaseException]]) -> Run:
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({failing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if failing.done():
+            if failing.cancelled():  # it is being stopped
+                await stop.wait()
+            elif failing.done():
                 error = failing.result()
                 raise FatalError(reason_of(error), hint_of(error)) from error
         finally:

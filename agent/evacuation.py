@@ -85,7 +85,8 @@ def _texts(
         return []  # all was said; or the replicator was asked a moment ago
     elif evacuation is not None and evacuation.complete:
         text = done_text(now, site)
-        return [(text, True), (text, False)]
+        # What the next message was to carry is out of date: the news goes out without it, and is the new line.
+        return [("", False), (text, True), (text, False)]
     else:
         text = under_way_text(evacuation, line.vault, now, site.language)
     return [] if text == before.text else [(text, False)]

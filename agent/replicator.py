@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from agent import requests
-from agent.base import Base
+from agent.base import Base, until_failed
 from agent.client import socket_path
 from agent.errors import FatalError, reason_of
 from agent.evacuation import utc_now
@@ -39,6 +39,7 @@ class ReplicatorDaemon(Base):
         self.replicator = Replicator(self.config, registry=self.registry, on_report=lambda _report: self._changed())
         await self.replicator.start()
         self.teardown.push("replicator", lambda: self.replicator.stop(DRAIN))
+        self.supervisor.add("documents", until_failed(self.replicator.failed))
         await self.open_control()
         if self.config.monitor is not None or self.config.device:
             path = socket_path(self.config.site.state, "monitor")

@@ -57,8 +57,9 @@ class Reports:
         return ear.report.status if ear is not None and ear.report is not None and self._heard(ear) else None
 
     def up(self) -> dict[str, bool]:
-        """Tell for each part that is expected or was heard whether it is heard now."""
-        return {part: ear.report is not None and self._heard(ear) for part, ear in self._ears.items()}
+        """Tell for each part whether it is heard; one that may still come after our start is not in it."""
+        known = {part: ear for part, ear in self._ears.items() if ear.report is not None or not self._heard(ear)}
+        return {part: ear.report is not None and self._heard(ear) for part, ear in known.items()}
 
     async def take(self, report: Report, peer: Peer) -> dict[str, Any]:
         """Take one report in.

@@ -3,15 +3,12 @@
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
-
-from replicator.moment import parse_time
-from replicator.restore import restore as restore_tree
 
 from agent.commands.common import say, say_json, tell
 from agent.errors import AgentError
@@ -21,8 +18,13 @@ from config.load import load_for
 from config.model import Config
 from replicator.archive import Archive, Version, open_archive
 from replicator.messages import Checked, Damaged
+from replicator.moment import parse_time
+from replicator.restore import Restored
+from replicator.restore import restore as restore_tree
 
 _NS = 1_000_000_000
+#: Shows progress: files (or objects) so far, bytes so far, bytes in all or 0.
+Show = Callable[[int, int, int], None]
 
 
 def history(path: str, file: Path, as_json: bool) -> int:
@@ -89,18 +91,23 @@ def restore(file: Path, target: Path, at: str | None, source: str | None, paths:
     config = load_for(file, "reader")
     at_ns = parse_time(at, config.site.zone) if at else 0
     with open_archive(config) as archive, _progress() as progress:
-        done = restore_tree(archive, target, at_ns, source, [os.fsencode(path) for path in paths], progress)
-    for problem in done.problems:
-        tell(f"bongsu: {safe(problem)}")
+        names = [os.fsencode(path) for path in paths]
+        done = restore_tree(archive, target, at_ns, source, names, progress=lambda so_far: _show(progress, so_far))
+    for name, reason in done.failed:
+        tell(f"bongsu: restore {safe(name)}: {reason}")
     say(word("restored", files=done.files, bytes=done.bytes, target=target))
-    return 1 if done.problems else 0
+    return 1 if done.failed else 0
+
+
+def _show(progress: Show, so_far: Restored) -> None:
+    progress(so_far.files, so_far.bytes, so_far.all_bytes)
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
+def _progress() -> Iterator[Show]:
     """Show a bar on a terminal's standard error, nothing in a pipe."""
     if not sys.stderr.isatty():
-        yield lambda *_: None
+        yield lambda _files, _done, _total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
