@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from replicator.errors import DamagedError
@@ -22,7 +22,7 @@ class Contents:
         self._objects = Objects(root)
         self._db = db
 
-    def read(self, digest: bytes, offset: int = 0) -> Iterator[bytes]:
+    def read(self, digest: bytes, offset: int = 0) -> Generator[bytes, None, None]:
         """A content's bytes from an offset on, in pieces, not checked.
 
         Raises:
@@ -40,6 +40,10 @@ class Contents:
         for start in range(offset, len(data), _PIECE):
             yield data[start : start + _PIECE]
 
+    def has(self, digest: bytes) -> bool:
+        """Whether this content is known here; its bytes are not looked at."""
+        return digest == _EMPTY or self._objects.path(digest).exists() or self._row(digest) is not None
+
     def descriptor(self, digest: bytes) -> int | None:
         """An open object, when the content is one; the caller closes it."""
         try:
@@ -52,7 +56,7 @@ class Contents:
         return None if row is None else (row[0], row[1], row[2])
 
 
-def checked(pieces: Iterator[bytes], digest: bytes) -> Iterator[bytes]:
+def checked(pieces: Iterator[bytes], digest: bytes) -> Generator[bytes, None, None]:
     """The same pieces; at the end their hash must be right.
 
     Raises:

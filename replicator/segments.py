@@ -11,6 +11,8 @@ import msgspec
 from replicator.errors import DamagedError
 from replicator.records import HEAD, MAGIC, NOTHING, Head, Record, What, link, read_head, read_header
 
+#: Why a record is bad whose state is known and whose payload is not.
+SPOILED = "content is not what its hash says"
 _SCAN = 1024 * 1024
 _AHEAD = 64 * 1024
 
@@ -220,7 +222,7 @@ def _walk(segment: Segment, offset: int, mark: Mark, *, last: bool, contents: bo
                 segment=segment.number,
                 offset=found.offset,
                 end=found.end,
-                reason="content is not what its hash says",
+                reason=SPOILED,
                 torn=torn,
             )
             if torn:

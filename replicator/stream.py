@@ -49,6 +49,11 @@ class Stream(Generic[_Said]):
             raise StreamError(f"send to {self.peer}: connection closed")
         self._writer.write(data)
 
+    @property
+    def closing(self) -> bool:
+        """Whether it is over or about to be."""
+        return self._writer.is_closing()
+
     async def drain(self) -> None:
         """Wait until the other end has taken most of what was posted."""
         try:
@@ -171,6 +176,27 @@ async def accept(
     except (OSError, TimeoutError) as error:
         raise TlsError(f"secure connection with {peer}: {_why(error)}") from None
     return Stream(reader, asyncio.StreamWriter(transport, protocol, reader, loop), to_vault())
+
+
+async def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens, for `accept`; port 0 lets the system choose.
+
+    Raises:
+        OSError: the address is taken or not this machine's.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def _why(error: OSError | TimeoutError) -> str:

@@ -1,0 +1,33 @@
+"""The first message of a connection."""
+
+import asyncio
+
+from replicator.errors import ReplicatorError, StreamError, WireError
+from replicator.messages import PROTOCOL, Hello, ToVault
+from replicator.paths import check_source
+from replicator.stream import HANDSHAKE, Stream
+
+
+async def greet(stream: Stream[ToVault], limit: float = HANDSHAKE) -> Hello:
+    """Who is there, and as what.
+
+    Raises:
+        StreamError: nobody speaks in time.
+        WireError: it is no hello.
+        ReplicatorError: it is one of another protocol; `PathError` for ids that are no names.
+    """
+    try:
+        async with asyncio.timeout(limit):
+            hello, _ = await stream.receive()
+    except TimeoutError:
+        raise StreamError(f"greet {stream.peer}: silent for {limit:.0f} s") from None
+    if not isinstance(hello, Hello) or hello.role not in {"sender", "reader"}:
+        raise WireError(f"greet {stream.peer}: its first message is no hello")
+    if hello.protocol != PROTOCOL:
+        raise ReplicatorError(
+            f"greet {stream.peer}: it speaks protocol {hello.protocol}, the vault {PROTOCOL}",
+            hint="use the same bongsu at both ends",
+        )
+    for name in (hello.site, *hello.sources):
+        check_source(name)
+    return hello

@@ -1,0 +1,183 @@
+"""One sender's connection: puts, deletions and seals go to the store, what came of them goes back."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Protocol
+
+import msgspec
+
+from replicator.errors import DamagedError, FullError, PathError, WireError
+from replicator.item import Item, Outcome, check
+from replicator.messages import Beat, Cancel, Chunk, Delete, Done, Hello, Need, Put, Refused, Seal, ToVault, Tree
+from replicator.objects import Objects
+from replicator.paths import show
+from replicator.stream import Stream
+from replicator.uploads import Uploads
+
+#: What one connection may have waiting for its commit before the vault stops reading from it.
+_WAITING_BYTES = 32 * 1024 * 1024
+_WAITING_ITEMS = 8192
+
+
+class Shelf(Protocol):
+    """Where items go. The server's side of the store, as a receiver sees it."""
+
+    def submit(self, item: Item) -> None:
+        """Commit this; `Receiver.deliver` hears what came of it."""
+        ...
+
+    def positions(self) -> dict[str, int]:
+        """Each source's durable position."""
+        ...
+
+    def count_refused(self, reason: str) -> None:
+        """Count an item that was not taken."""
+        ...
+
+
+class Heard(msgspec.Struct):
+    """What a sender said last.
+
+    Attributes:
+        at: when anything was heard of it, monotonic seconds.
+        at_ns: the same by the vault's clock.
+        beat: its last `Beat`.
+    """
+
+    at: float
+    at_ns: int
+    beat: Beat
+
+
+class Receiver:
+    """Reads one sender's stream. `run` ends with the connection; `deliver` is called in the same loop."""
+
+    def __init__(
+        self,
+        stream: Stream[ToVault],
+        hello: Hello,
+        shelf: Shelf,
+        objects: Objects,
+        *,
+        label: str,
+        answer: Callable[[Stream[ToVault], ToVault], Coroutine[None, None, None]],
+    ) -> None:
+        self.stream = stream
+        self.site = hello.site
+        self.sources = frozenset(hello.sources)
+        self.heard = Heard(time.monotonic(), time.time_ns(), Beat(now_ns=0))
+        self._shelf = shelf
+        self._answer = answer
+        self._uploads = Uploads(objects, label)
+        self._finishing: dict[tuple[str, bytes], asyncio.Task[None]] = {}
+        self._listing: asyncio.Task[None] | None = None
+        self._items = self._bytes = 0
+        self._room = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take messages until the connection ends.
+
+        Raises:
+            StreamError: it ended.
+            WireError: it said what a sender may not say.
+            BrokenError: the disk did not take an upload.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    message, payload = await self.stream.receive()
+                    self.heard = Heard(time.monotonic(), time.time_ns(), self.heard.beat)
+                    await self._take(group, message, payload)
+                    while self._items > _WAITING_ITEMS or self._bytes > _WAITING_BYTES:
+                        self._room.clear()
+                        await self._room.wait()
+        except BaseExceptionGroup as group_error:
+            raise group_error.exceptions[0] from None
+        finally:
+            await self._uploads.close()
+
+    async def _take(self, group: asyncio.TaskGroup, message: ToVault, payload: bytes) -> None:
+        match message:
+            case Put() | Delete() | Seal():
+                await self._keep(group, message, payload)
+            case Chunk():
+                await self._uploads.take(message, payload)
+            case Cancel():
+                self._uploads.forget(message.upload)
+                await self._uploads.cancel(message.upload)
+            case Beat():
+                self.heard.beat = message
+            case Tree() if message.source in self.sources:
+                if self._listing is not None and not self._listing.done():
+                    raise WireError("hear from sender: a question before the answer to the last one")
+                self._listing = group.create_task(self._answer(self.stream, message))
+            case _:
+                raise WireError(f"hear from sender: {type(message).__name__.lower()} is not for senders to say")
+
+    async def _keep(self, group: asyncio.TaskGroup, message: Put | Delete | Seal, payload: bytes) -> None:
+        if message.source not in self.sources:
+            self._refuse(message.id, "source", f"source {message.source[:64]!r} was not named at the start")
+            return
+        try:
+            check(message)
+        except PathError as error:
+            self._refuse(message.id, "path", str(error))
+            return
+        # Uploads are finished beside the stream; what must come after them waits.
+        if isinstance(message, Seal):
+            if self._finishing:
+                await asyncio.wait(self._finishing.values())
+        elif earlier := self._finishing.get((message.source, message.path)):
+            await asyncio.wait([earlier])
+        if isinstance(message, Put) and message.upload:
+            task = group.create_task(self._finish(message))
+            self._finishing[message.source, message.path] = task
+        else:
+            self._submit(message, payload)
+
+    async def _finish(self, put: Put) -> None:
+        try:
+            await self._uploads.finish(put)
+            self._submit(put, b"", stored=True)
+        except FullError as error:
+            self._refuse(put.id, "full", str(error), again=True)
+        except DamagedError as error:
+            self._refuse(put.id, "upload", f"{show(put.path)}: {error}", again=True)
+        finally:
+            self._finishing.pop((put.source, put.path), None)
+
+    def _submit(self, message: Put | Delete | Seal, payload: bytes, *, stored: bool = False) -> None:
+        self._items += 1
+        self._bytes += len(payload)
+        self._shelf.submit(Item(message=message, site=self.site, payload=payload, stored=stored, ticket=self))
+
+    def deliver(self, outcomes: list[Outcome]) -> None:
+        """Tell the sender what came of its items; one `Done` for all that are durable."""
+        done: list[int] = []
+        touched: set[str] = set()
+        for outcome in outcomes:
+            self._items -= 1
+            self._bytes -= len(outcome.item.payload)
+            message = outcome.item.message
+            if message is None:
+                continue
+            if outcome.code == "done":
+                done.append(message.id)
+                touched.add(message.source)
+            elif outcome.code == "need":
+                self._post(Need(id=message.id))
+            else:
+                self._refuse(message.id, outcome.code, outcome.text, again=outcome.again)
+        if done:
+            positions = self._shelf.positions()
+            self._post(Done(ids=done, positions={source: positions.get(source, 0) for source in touched}))
+        self._room.set()
+
+    def _refuse(self, number: int, code: str, text: str, *, again: bool = False) -> None:
+        self._shelf.count_refused(code)
+        self._post(Refused(id=number, code=code, text=text, again=again))
+
+    def _post(self, message: Done | Need | Refused) -> None:
+        if not self.stream.closing:
+            self.stream.post(message)

@@ -1,0 +1,101 @@
+"""Large contents on their way in over one connection: chunks to a file, in threads, in order."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from replicator.errors import DamagedError, FullError, WireError
+from replicator.messages import Chunk, Put
+from replicator.objects import Objects, Upload
+
+#: Uploads of one connection at the same time.
+_OPEN_MAX = 64
+_Result = TypeVar("_Result")
+
+
+class Uploads:
+    """The uploads of one connection; for one task, `finish` excepted. `close` drops what is not finished."""
+
+    def __init__(self, objects: Objects, label: str) -> None:
+        self._objects = objects
+        self._label = label
+        self._open: dict[int, Upload] = {}
+        self._failed: dict[int, FullError] = {}
+
+    async def take(self, chunk: Chunk, data: bytes) -> None:
+        """The next bytes of an upload; one that finds no room is dropped, and its `Put` refused.
+
+        Raises:
+            WireError: they are not the next, or too many uploads are open.
+            BrokenError: the disk did not take them.
+        """
+        if chunk.upload in self._failed:
+            return
+        upload = self._open.get(chunk.upload)
+        received = 0 if upload is None else upload.received
+        if (
+            chunk.offset != received
+            or not 0 <= received + len(data) <= chunk.size
+            or (upload is not None and upload.size != chunk.size)
+            or chunk.upload <= 0
+        ):
+            raise WireError(f"take upload {chunk.upload}: a chunk at {chunk.offset}, {received} bytes are here")
+        if upload is None and len(self._open) + len(self._failed) >= _OPEN_MAX:
+            raise WireError(f"take upload {chunk.upload}: over {_OPEN_MAX} are open")
+        try:
+            await in_thread(lambda: self._write(chunk, data))
+        except FullError as error:
+            self._failed[chunk.upload] = error
+            await self.cancel(chunk.upload)
+
+    def _write(self, chunk: Chunk, data: bytes) -> None:
+        upload = self._open.get(chunk.upload)
+        if upload is None:
+            upload = self._objects.begin(f"{self._label}-{chunk.upload}", chunk.size)
+            self._open[chunk.upload] = upload
+        upload.write(data)
+
+    async def finish(self, put: Put) -> None:
+        """Make an upload the object that a `Put` names; durable when this returns.
+
+        Raises:
+            FullError: no room.
+            DamagedError: other bytes came than the `Put` says, or none.
+            BrokenError: the disk did not take it.
+        """
+        if error := self._failed.pop(put.upload, None):
+            raise error
+        upload = self._open.pop(put.upload, None)
+        if upload is None or upload.size != put.meta.size:
+            if upload is not None:
+                await in_thread(upload.drop)
+            raise DamagedError(f"take upload {put.upload}: nothing of this size came")
+        try:
+            await in_thread(lambda: upload.finish(put.hash))
+        finally:
+            await in_thread(upload.drop)
+
+    async def cancel(self, number: int) -> None:
+        """Drop an upload; nothing when there is none."""
+        upload = self._open.pop(number, None)
+        if upload is not None:
+            await in_thread(upload.drop)
+
+    def forget(self, number: int) -> None:
+        """The sender gave an upload up that had found no room."""
+        self._failed.pop(number, None)
+
+    async def close(self) -> None:
+        """Drop all."""
+        for number in list(self._open):
+            await self.cancel(number)
+
+
+async def in_thread(work: Callable[[], _Result]) -> _Result:
+    """Run work in a thread. When cancelled it waits for the thread, so that nothing is used after it was closed."""
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
