@@ -1,0 +1,95 @@
+"""The fault of RTU that shows humidity as temperature: an answer that comes late must never be another register's."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from sensors.errors import AskError
+from sensors.link import Request
+from sensors.simulator.server import check_sum
+from tests.sensors.support import pace, quick_rtu, scripted
+
+READS = 10_000
+LATES = 40
+SYNC = Request(1, 4, 0, 7)
+
+
+class LateDevice:
+    """Answers each register with its own address; what is late comes with, after or long after the next question."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.owed: list[bytes] = []
+        self.late = 0
+        self._received = b""
+
+    async def reply(self, data: bytes, send: Callable[[bytes], None]) -> None:
+        """Answer in order, as a device does."""
+        self._received += data
+        while len(self._received) >= 8:
+            frame, self._received = self._received[:8], self._received[8:]
+            self.owed.append(_answer(frame))
+            if self.late < LATES and self.chance.random() < 3 * LATES / READS:
+                self.late += 1
+                continue
+            for answer in self.owed:
+                send(answer)
+            self.owed.clear()
+
+
+def _answer(frame: bytes) -> bytes:
+    address, count = int.from_bytes(frame[2:4], "big"), int.from_bytes(frame[4:6], "big")
+    data = b"".join(n.to_bytes(2, "big") for n in range(address, address + count))
+    body = frame[:2] + bytes([len(data)]) + data
+    return body + check_sum(body)
+
+
+def test_no_late_answer_is_another_registers() -> None:
+    """In 10,000 reads of different registers, 40 of them answered only after the next question, none is wrong."""
+
+    async def scenario() -> None:
+        device = LateDevice(seed=20260101)
+        good = failed = 0
+        async with scripted(device.reply) as wire:
+            link = quick_rtu(wire.port)
+            for n in range(READS):
+                request = Request(1, 4, 100 + 2 * (n % 50), 2)
+                try:
+                    words = await link.ask(request, pace(timeout=0.05, sync=SYNC))
+                except AskError:
+                    failed += 1
+                else:
+                    assert words == (request.pdu, request.pdu + 1), f"read {n} brought another register"
+                    good += 1
+            await link.close()
+        assert device.late == LATES
+        assert good > READS / 2, f"{failed} reads failed"
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_comes_during_the_next_read() -> None:
+    """The first answer comes in the middle of the read after it: it is dropped, and the second is the right one."""
+
+    async def scenario() -> None:
+        first = asyncio.Event()
+
+        async def reply(data: bytes, send: Callable[[bytes], None]) -> None:
+            if not first.is_set():
+                first.set()
+                send(b"")
+                reply.owed = _answer(data)  # type: ignore[attr-defined]
+                return
+            send(reply.owed)  # type: ignore[attr-defined]
+            reply.owed = b""  # type: ignore[attr-defined]
+            send(_answer(data))
+
+        async with scripted(reply) as wire:
+            link = quick_rtu(wire.port)
+            slow = asyncio.ensure_future(link.ask(Request(1, 4, 100, 2), pace(timeout=0.05, sync=SYNC)))
+            await asyncio.gather(slow, return_exceptions=True)
+            assert isinstance(slow.exception(), AskError)
+            assert await link.ask(Request(1, 4, 200, 2), pace(timeout=20.0, sync=SYNC)) == (200, 201)
+            await link.close()
+
+    asyncio.run(scenario())
