@@ -8,7 +8,7 @@ from config.address import is_loopback
 from config.channels import File, Webhook
 from config.errors import Problem, SecretError
 from config.facts import Facts
-from config.model import Route, Severity
+from config.model import Route
 from config.secret import read_secret, world_readable
 
 
@@ -31,8 +31,7 @@ def problems(facts: Facts) -> Iterator[Problem]:
 
 
 def notices(facts: Facts) -> Iterator[Problem]:
-    """Find severities that nobody hears of, and messages that others could read."""
-    yield from _unheard(facts)
+    """Find channels that nothing goes out by, and messages that others could read."""
     used = {id_ for route in facts.config.route for step in route.steps for id_ in step.channels}
     for index, channel in enumerate(facts.config.channel):
         if channel.id not in used:
@@ -64,15 +63,3 @@ def _route(facts: Facts, index: int, route: Route) -> Iterator[Problem]:
             hint = 'write repeat = "60s" beside it'
             yield Problem(facts.key("route", index, *where, "times"), "nothing says how long to wait", hint)
         before = step.after
-
-
-def _unheard(facts: Facts) -> Iterator[Problem]:
-    heard = {severity for route in facts.config.route for severity in route.severity}
-    for index, alarm in enumerate(facts.config.alarm):
-        if alarm.severity not in heard:
-            key = facts.key("alarm", index, "severity")
-            yield Problem(key, f"no route carries {alarm.severity.value}: nobody is told", "name it in a [[route]]")
-    own = [severity for severity in (Severity.CAUTION, Severity.ALERT, Severity.CRITICAL) if severity not in heard]
-    if own and facts.config.monitor:
-        text = f"no route carries {', '.join(own)}: failures of bongsu's own parts stay unheard"
-        yield Problem("[monitor]", text, "name them in a [[route]]")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import alerts.check
+import sensors.check
 from config.check import PARTS
 from config.load import Part, examine, load, load_for
 
@@ -39,6 +41,14 @@ def test_example_earns_no_notice_but_of_its_trees(folder: Path, name: str) -> No
     """Only the trees that this machine does not have are remarked on."""
     left = [notice for notice in examine(folder / f"{name}.toml").notices if notice.section != "source"]
     assert left == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_example_has_devices_that_exist_and_alarms_that_are_heard(folder: Path, name: str) -> None:
+    """Profiles, points and the plan of each wire are right, and every severity in use has a route."""
+    config = load(folder / f"{name}.toml")
+    assert sensors.check.problems(config) == []
+    assert alerts.check.problems(config) == []
 
 
 @pytest.mark.parametrize(

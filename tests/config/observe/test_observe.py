@@ -1,6 +1,5 @@
 """Rules, dashboard and broker settings that are shipped, in the hands of the programs that read them."""
 
-import ast
 import json
 import re
 import subprocess
@@ -10,8 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from sensors.quantity import QUANTITIES
+from agent.metrics import PartMetrics
+from alerts.metrics import AlertMetrics
+from replicator.replicator_metrics import ReplicatorMetrics
+from replicator.vault_metrics import VaultMetrics
+from sensors.metrics import SensorMetrics
 from tests.support.ports import free_port
 from tests.support.process import Program
 from tests.support.waiting import until
@@ -21,15 +25,7 @@ HERE = Path(__file__).parent
 DASHBOARD = json.loads((ROOT / "config" / "grafana" / "bongsu.json").read_text(encoding="utf-8"))
 RULES = ROOT / "config" / "prometheus" / "rules.yml"
 NAME = re.compile(r"\bbongsu_[a-z_]+\b")
-KINDS = {"Gauge": ("",), "Counter": ("_total",), "Histogram": ("_bucket", "_sum", "_count"), "Info": ("_info",)}
-KINDS["GaugeMetricFamily"] = KINDS["Gauge"]
-PROMISED = {
-    "bongsu_replication_pending_files",
-    "bongsu_replication_pending_bytes",
-    "bongsu_replication_lag_seconds",
-    "bongsu_replication_durable_seconds_bucket",
-    "bongsu_vault_position",
-}
+SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
 
 def run(*command: str | Path) -> str:
@@ -39,22 +35,15 @@ def run(*command: str | Path) -> str:
     return result.stdout
 
 
-def constructed(path: Path) -> set[str]:
-    """Return the series that a module makes."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS and node.args:
-            name = node.args[0]
-            if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                found |= {name.value + suffix for suffix in KINDS[node.func.id]}
-    return found
-
-
 def registered() -> set[str]:
-    """Return every series of the product: those that are made by name, and those of the quantities."""
-    packages = ("agent", "alerts", "sensors", "replicator")
-    made = [constructed(path) for package in packages for path in (ROOT / package).rglob("*.py")]
-    return set().union({quantity.metric for quantity in QUANTITIES.values()}, PROMISED, *made)
+    """Return every series of the product, as its own registries tell them."""
+    registry = CollectorRegistry()
+    AlertMetrics(registry)
+    SensorMetrics(registry)
+    PartMetrics(registry, "test")
+    ReplicatorMetrics(registry, lambda: True)
+    VaultMetrics(registry)
+    return {family.name + suffix for family in registry.collect() for suffix in SUFFIXES[family.type]}
 
 
 def expressions() -> list[str]:
