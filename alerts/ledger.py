@@ -90,7 +90,6 @@ class Ledger:
             return None
         found = escalation.due(rows.calls(db, alarm), plan(self._config.route, view.peak), now)
         if found is None:
-            rows.drop_calls(db, alarm)  # its steps are no longer configured
             return None
         rows.keep_calls(db, alarm, found.calls)
         if newest is not None and newest.active:
@@ -127,13 +126,14 @@ class Ledger:
         return event
 
     def reroute(self, db: sqlite3.Connection, now: datetime) -> None:
-        """Let alarms that wait for somebody go by steps that the configuration did not have before."""
+        """Let alarms that wait for somebody go by the steps that are configured now: others end, new ones begin."""
         for view in rows.alarms(db, every=False):
             if view.state is not State.UNACKNOWLEDGED:
                 continue
-            have = {(call.route, call.step) for call in rows.calls(db, view.id)}
-            fresh = [step for step in plan(self._config.route, view.peak) if (step.route, step.step) not in have]
-            rows.keep_calls(db, view.id, escalation.begin(fresh, now))
+            had = {(call.route, call.step): call for call in rows.calls(db, view.id)}
+            calls = escalation.begin(plan(self._config.route, view.peak), now)
+            rows.drop_calls(db, view.id)
+            rows.keep_calls(db, view.id, [had.get((call.route, call.step), call) for call in calls])
 
     def _route(self, db: sqlite3.Connection, view: AlarmView, now: datetime) -> list[Delivery]:
         """Start the routes of an alarm anew, and return who is told at once."""

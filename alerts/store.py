@@ -1,5 +1,6 @@
 """The state file: one SQLite database, opened with care; every failure has a name and a next step."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,12 +9,17 @@ from pathlib import Path
 from threading import RLock
 
 import msgspec
+import structlog
 
 from alerts.errors import StoreError
 
 SCHEMA = 1  # goes to `user_version`; a file with a higher one is left alone
 APPLICATION = 0x626F6E67  # "bong", in the file's header
 _BUSY = 5.0  # seconds
+# Bytes held back beside the state file. When the disk is full they are given up, so that the alarm of a fire that comes
+# then can still be written down and told: about a thousand alarms with their notices.
+RESERVE = 4 * 1024 * 1024
+_log = structlog.get_logger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 
@@ -67,6 +73,7 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection: sqlite3.Connection | None = connection
         self._path = path
+        self._reserve = reserve_of(path)
         self._lock = RLock()
 
     @classmethod
@@ -90,6 +97,7 @@ class Store:
         except BaseException:
             connection.close()
             raise
+        _hold_back(reserve_of(path))
         return cls(connection, path)
 
     @contextmanager
@@ -127,6 +135,12 @@ class Store:
             if connection is not None:
                 connection.close()
 
+    def _spend(self) -> None:
+        """Give the room up that was held back; the next try finds it."""
+        with suppress(OSError):
+            self._reserve.unlink()
+            _log.error("disk full, held-back room given up", path=str(self._path), bytes=RESERVE)
+
     def _open(self, verb: str) -> sqlite3.Connection:
         if self._connection is None:
             raise StoreError(f"{verb} in {self._path}: it is closed", "the daemon is stopping; start it again")
@@ -137,9 +151,27 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+                self._spend()
             raise _named(f"{verb} in {self._path}", error, self._path) from error
         except msgspec.MsgspecError as error:
             raise StoreError(f"{verb} in {self._path}: a row is damaged: {error}", _damaged(self._path)) from error
+
+
+def reserve_of(path: Path) -> Path:
+    """Return where the room is that is held back for a full disk."""
+    return path.with_name(f"{path.name}.reserve")
+
+
+def _hold_back(path: Path) -> None:
+    """Take the room, if there is any to take; a disk that is full already has none, and the file may work without."""
+    try:
+        with path.open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, RESERVE)
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        _log.warning("no room held back", path=str(path), cause=error.strerror)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts import escalation
@@ -141,6 +141,7 @@ def test_a_test_is_tried_once() -> None:
     assert _failed(Tries(channels=("a",), channel="a"), once=True).pause is None
 
 
+@settings(derandomize=True, deadline=None)
 @given(
     channels=st.lists(st.sampled_from("abcd"), min_size=1, max_size=4, unique=True),
     faults=st.lists(st.booleans(), max_size=40),
@@ -223,6 +224,7 @@ def test_a_span_has_two_units(seconds: int, text: str) -> None:
     assert span(timedelta(seconds=seconds), "ko") == text
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.lists(st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)), max_size=50))  # noqa: DTZ001
 def test_ids_sort_by_order_whatever_the_clock_does(moments: list[datetime]) -> None:
     """Each id sorts after the one before, also when the clock goes back or stands still."""

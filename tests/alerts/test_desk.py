@@ -181,6 +181,21 @@ def test_a_new_route_reaches_an_alarm_that_waits(room: Room) -> None:
     assert room.after(seconds=0) == [("escalated", "lee")]
 
 
+def test_a_step_that_is_gone_leaves_the_others_alone(room: Room) -> None:
+    """A route that lost its middle step still comes to its last one."""
+    steps = [{"after": after, "contacts": [who], "channels": ["one"]} for after, who in (("0s", "kim"), ("5m", "lee"))]
+    gone = {"severity": ["critical"], "steps": [{"after": "1m", "contacts": ["lee"], "channels": ["one"]}]}
+    kept = {"severity": ["critical"], "steps": steps}
+    room.config = site(room.tmp, route=[kept, gone])
+    room.reopen()
+    room.apply()
+    assert room.deliver() == [("raised", "kim")]
+    room.config = site(room.tmp, route=[kept])
+    room.reopen()
+    assert room.after(minutes=2) == []
+    assert room.after(minutes=3) == [("escalated", "lee")]
+
+
 def test_repeats_carry_the_newest_value_and_differ(room: Room) -> None:
     """A drift of the value is no event, and the next message has it; no two texts are equal."""
     room.apply()

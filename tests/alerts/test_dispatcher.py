@@ -189,6 +189,25 @@ def test_a_failing_channel_is_an_alarm_that_goes_by_the_others(tmp_path: Path) -
         desk.close()
 
 
+def test_channels_that_all_fail_make_no_loop(tmp_path: Path) -> None:
+    """Two broken channels are two alarms, however often the news of each fails by the other."""
+    with receiving() as receiver:
+        receiver.status = 500
+        config = site(tmp_path, channel=[_webhook("one", receiver.url), _webhook("two", receiver.url)])
+        desk = Desk.open(tmp_path / "monitor.sqlite", config)
+
+        async def scenario() -> None:
+            async with dispatching(desk, config):
+                for number in range(3):
+                    desk.apply(hot(alarm=f"hot:{number}"))
+                await eventually(lambda: len(desk.attempts()) >= 16, "many failures")
+
+        run(scenario)
+        told = sorted(event.alarm for event in desk.events() if event.alarm.startswith("channel:"))
+        assert told == ["channel:one", "channel:two"]
+        desk.close()
+
+
 def _raised(desk: Desk, alarm: str) -> str:
     return next(each.id for each in desk.notifications() if each.alarm == alarm and each.kind == "raised")
 

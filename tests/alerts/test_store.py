@@ -11,7 +11,7 @@ import pytest
 
 from alerts.desk import Desk
 from alerts.errors import StoreError
-from alerts.store import SCHEMA
+from alerts.store import RESERVE, SCHEMA, reserve_of
 from tests.alerts.support import hot, site
 
 
@@ -145,6 +145,27 @@ def test_a_full_disk_is_told_and_nothing_half_done_is_kept(tmp_path: Path) -> No
         db.execute("PRAGMA max_page_count = 1000000")
     assert desk.apply(hot(alarm=name)) is not None
     desk.close()
+
+
+def test_room_is_held_back_and_given_up_when_the_disk_is_full(tmp_path: Path) -> None:
+    """Real blocks are taken at the start, freed by the first "full", and taken again at the next start."""
+    path = tmp_path / "monitor.sqlite"
+    reserve = reserve_of(path)
+    desk = Desk.open(path, site(tmp_path))
+    assert reserve.stat().st_blocks * 512 >= RESERVE
+    with desk._store.reading("break") as db:
+        db.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(StoreError):
+        _fill(desk)
+    assert not reserve.exists()
+    desk.close()
+    Desk.open(path, site(tmp_path)).close()
+    assert reserve.stat().st_size == RESERVE
+
+
+def _fill(desk: Desk) -> None:
+    for number in range(500):
+        desk.apply(hot(alarm=f"fill:{number}", text="긴 글 " * 12))
 
 
 def test_a_second_process_that_holds_the_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
