@@ -202,27 +202,59 @@ class InotifyWatcher:
 
     def _enter(self, parent: Folder, name: bytes, path: bytes, *, tell: bool) -> None:
         """Watch a folder and put it on the walk."""
+        folder = self._folders.add(parent, name)
+        if self._watch(folder, path):
+            self._walk.append((folder, tell))
+        else:
+            self._folders.drop(folder)
+
+    def _watch(self, folder: Folder, path: bytes) -> bool:
+        """Set the watch on what stands at a folder's path now; whether a folder does.
+
+        Events lag behind the tree, so it may be another folder than the event meant, with a watch that stands for
+        another place. The place that loses its watch so is looked at again, unless it is the same folder (a bind
+        mount): then one place is enough.
+        """
+        watch = self._add(path)
+        if watch is None:
+            return False
+        before = self._folders.of(watch)
+        if before is None or before is folder:
+            self._folders.bind(folder, watch)
+            return True
+        other = self._folders.path(before)
+        if other is None or self._add(other) != watch:
+            self._folders.bind(folder, watch)
+            if other is not None:
+                self._walk.append((before, True))
+        return True
+
+    def _add(self, path: bytes) -> int | None:
         try:
-            watch = self._inotify.add(self._root + b"/" + path)
+            return self._inotify.add(self._root + b"/" + path)
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
                 self._listener.blind(f"watch folder {os.fsdecode(path)}: {_why(error)}", lasting=True)
-            return
-        self._walk.append((self._folders.add(parent, name, watch), tell))
+            return None
 
     def _list(self, folder: Folder, *, tell: bool) -> None:
         """What stands in a folder whose watch is set: folders are entered, the rest is told if asked."""
         path = self._folders.path(folder)
-        if path is None:
+        if path is None or (tell and path and not self._watch(folder, path)):
             return
+        gone = set(folder.children)
         try:
             with os.scandir(self._root + b"/" + path) as entries:
                 for entry in entries:
                     self._found(folder, _join(path, entry.name), entry, tell=tell)
+                    gone.discard(entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return  # gone again: its parent's event tells
         except OSError as error:
             self._listener.blind(f"list folder {os.fsdecode(path)}: {_why(error)}", lasting=True)
+            return
+        for name in gone:
+            self._folders.drop(folder.children[name])
 
     def _found(self, folder: Folder, path: bytes, entry: "os.DirEntry[bytes]", *, tell: bool) -> None:
         if path in self._excludes:

@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS waiting (
 """
 _GET = "SELECT ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ? AND name = ?"
 _CHILDREN = "SELECT name, ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ?"
-_BY_INODE = "SELECT ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND ino = ? LIMIT 4"
+_BY_INODE = "SELECT parent, name, ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND ino = ?"
 _ALL = "SELECT parent, name FROM known WHERE source = ?"
 _UNDER = _ALL + " AND (parent = ? OR (parent > ? AND parent < ?))"
 #: Seconds between two commits while there is work.
@@ -154,18 +154,18 @@ class Journal:
                         (paths.discard if known is None else paths.add)(path)
         return sorted(paths, key=lambda path: (-path.count(b"/"), path))
 
-    def by_inode(self, source: int, ino: int) -> list[Known]:
-        """What the vault has that was read from this inode, wherever it stood: a renamed file's bytes."""
-        with self._lock:
-            fresh = [
-                known
-                for part in (self._known, self._known_out)
-                for (number, _), known in part.items()
-                if number == source and known is not None and known.ino == ino
-            ]
+    def by_inode(self, source: int, ino: int) -> dict[bytes, Known]:
+        """What the vault has that was read from this inode: a renamed file's old name, a file's other names."""
         signed = ino - (1 << 64) if ino >= 1 << 63 else ino
-        rows = self._read(_BY_INODE, (source, signed))
-        return fresh + [from_row(*row) for row in rows]
+        found = {join(*row[:2]): from_row(*row[2:]) for row in self._read(_BY_INODE, (source, signed))}
+        with self._lock:
+            for part in (self._known_out, self._known):
+                for (number, path), known in part.items():
+                    if number == source and known is not None and known.ino == ino:
+                        found[path] = known
+                    elif number == source:
+                        found.pop(path, None)
+        return found
 
     def count(self, source: int) -> int:
         """How many paths the vault has, as of the last commit."""

@@ -72,4 +72,10 @@ class Held(NamedTuple):
     item: Item
 
 
-Outcome = Ready | Gone | Same | Inside | Large | Busy | Failed | Held
+class Named(NamedTuple):
+    """Other names of a file that was just read, which changed with it though no event told so."""
+
+    paths: list[bytes]
+
+
+Outcome = Named | Ready | Gone | Same | Inside | Large | Busy | Failed | Held

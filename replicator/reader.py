@@ -12,7 +12,8 @@ from replicator.journal import Journal
 from replicator.journal_rows import Known
 from replicator.marks import RACY_NS, kind_of, meta_of, same_moment, unchanged
 from replicator.messages import INLINE
-from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Outcome, Ready, Same
+from replicator.names import Names
+from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Named, Outcome, Ready, Same
 from replicator.pending import Item
 from replicator.watcher import Grade
 
@@ -43,6 +44,7 @@ class Reader:
         self._journal = journal
         self._fit = fit
         self._parents: set[bytes] = set()
+        self._names = Names(source, journal)
 
     def forget(self) -> None:
         """A new connection: whether the vault has the folders is asked anew."""
@@ -77,9 +79,14 @@ class Reader:
             if error.errno not in _NOT_THERE:
                 return [Failed(item, (error.strerror or str(error)).lower())]
             return [self._missing(item)]
+        outcomes: list[Outcome] = [outcome]
         if isinstance(outcome, Ready | Large):
-            return [*self._above(folders, item.path), outcome]
-        return [outcome]
+            outcomes = [*self._above(folders, item.path), outcome]
+        if isinstance(outcome, Ready | Large | Same):
+            others = self._names.others(item.path, found, _hash_of(outcome))
+            if others:
+                outcomes.append(Named(others))
+        return outcomes
 
     def _missing(self, item: Item) -> Outcome:
         known = self._journal.get(self._source, item.path)
@@ -146,13 +153,13 @@ class Reader:
             return True
         if fresh.meta.size <= _CHEAP:
             return False
-        return any(each.hash == fresh.hash for each in self._journal.by_inode(self._source, fresh.ino))
+        return any(each.hash == fresh.hash for each in self._journal.by_inode(self._source, fresh.ino).values())
 
     def _expected(self, found: os.stat_result, known: Known | None) -> bytes:
         """The hash that a large file may well have: then its bytes are read here before any are sent."""
         if known is not None and known.hash and known.meta.size == found.st_size:
             return known.hash
-        for each in self._journal.by_inode(self._source, found.st_ino):
+        for each in self._journal.by_inode(self._source, found.st_ino).values():
             if each.meta.size == found.st_size and each.meta.mtime_ns == found.st_mtime_ns:
                 return each.hash
         return b""
@@ -185,6 +192,11 @@ def tired(item: Item) -> bool:
         or item.tries >= TRIES
         or (item.tries > 0 and time.monotonic() - item.tried_since > TRYING)
     )
+
+
+def _hash_of(outcome: Ready | Large | Same) -> bytes:
+    known = None if isinstance(outcome, Large) else outcome.known
+    return known.hash if known is not None else b""
 
 
 def _whole(fd: int, size: int) -> bytes:

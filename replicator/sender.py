@@ -7,7 +7,7 @@ from typing import TypeVar
 from replicator.largefile import LargeFile
 from replicator.link import Link, Sent
 from replicator.messages import CHUNK
-from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Outcome, Ready, Same
+from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Named, Outcome, Ready, Same
 from replicator.pending import Item
 from replicator.source import Source
 
@@ -59,6 +59,8 @@ class Sender:
                 self._link.delete(self._gone(item), seen_ns=item.seen_ns)
             case Same(item, known):
                 source.same(item, known)
+            case Named(paths):
+                source.named(paths)
             case Inside(item, paths):
                 source.inside(item, paths)
             case Large(item):

@@ -143,6 +143,12 @@ class Source:
             self.journal.put(self.number, item.path, known)
         self._finish(item, sent=False)
 
+    def named(self, paths: list[bytes]) -> None:
+        """These changed together with a path that was read."""
+        now, seen_ns = time.monotonic(), time.time_ns()
+        for path in paths:
+            self.pending.add(path, seen_ns, now)
+
     def inside(self, item: Item, paths: list[bytes]) -> None:
         """What is in a gone folder goes first."""
         now = time.monotonic()

@@ -46,12 +46,23 @@ class Folders:
             return None
         return b"/".join(reversed(parts))
 
-    def add(self, parent: Folder, name: bytes, watch: int) -> Folder:
-        """A folder that is watched from now on; its watch stands for it, whatever it stood for before."""
-        folder = Folder(parent, name, watch)
+    def add(self, parent: Folder, name: bytes) -> Folder:
+        """A folder that was found and is not watched yet."""
+        folder = Folder(parent, name, -1)
         parent.children[name] = folder
-        self._by_watch[watch] = folder
         return folder
+
+    def bind(self, folder: Folder, watch: int) -> Folder | None:
+        """This watch stands for this folder from now on; the folder that it stood for before, if another."""
+        before = self._by_watch.get(watch)
+        if before is folder:
+            return None
+        if self._by_watch.get(folder.watch) is folder:
+            del self._by_watch[folder.watch]
+            self._dropped.append(folder.watch)
+        folder.watch = watch
+        self._by_watch[watch] = folder
+        return before
 
     def detach(self, folder: Folder, cookie: int) -> None:
         """It was moved away; `attach` may follow with the same cookie."""

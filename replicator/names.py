@@ -1,0 +1,37 @@
+"""Hard links: a file that is changed by one of its names changes by all, and an event tells only of one."""
+
+import os
+import stat
+
+from replicator.journal import Journal
+
+_Seen = tuple[int, bytes]
+
+
+class Names:
+    """Remembers with which change time and hash each name of a linked file was last read. For one thread.
+
+    Bounded by the number of names of files that have more than one.
+    """
+
+    def __init__(self, source: int, journal: Journal) -> None:
+        self._source = source
+        self._journal = journal
+        self._seen: dict[int, dict[bytes, _Seen]] = {}
+
+    def others(self, path: bytes, found: os.stat_result, digest: bytes) -> list[bytes]:
+        """The names that were last read in another state; `digest` is empty where it is not known."""
+        if stat.S_ISDIR(found.st_mode):
+            return []
+        if found.st_nlink == 1:
+            self._seen.pop(found.st_ino, None)
+            return []
+        names = self._seen.get(found.st_ino)
+        if names is None:
+            known = self._journal.by_inode(self._source, found.st_ino)
+            names = self._seen[found.st_ino] = {name: (each.ctime_ns, each.hash) for name, each in known.items()}
+        ctime_ns = found.st_ctime_ns
+        names[path] = (ctime_ns, digest)
+        return [
+            name for name, (at_ns, seen) in names.items() if at_ns != ctime_ns or (digest and seen and seen != digest)
+        ]
