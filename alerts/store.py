@@ -16,6 +16,7 @@ from alerts.errors import StoreError
 SCHEMA = 1  # goes to `user_version`; a file with a higher one is left alone
 APPLICATION = 0x626F6E67  # "bong", in the file's header
 _BUSY = 5.0  # seconds
+_LOG_PAGES = 128  # half a mebibyte of write-ahead log, then it is written over: on a full disk it must not grow
 # Bytes held back beside the state file. When the disk is full they are given up, so that the alarm of a fire that comes
 # then can still be written down and told: about a thousand alarms with their notices.
 RESERVE = 4 * 1024 * 1024
@@ -136,10 +137,13 @@ class Store:
                 connection.close()
 
     def _spend(self) -> None:
-        """Give the room up that was held back; the next try finds it."""
+        """Give up the room that was held back, and the log's where it can be emptied; the next try finds it."""
         with suppress(OSError):
             self._reserve.unlink()
             _log.error("disk full, held-back room given up", path=str(self._path), bytes=RESERVE)
+        with suppress(sqlite3.Error):
+            if self._connection is not None:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _open(self, verb: str) -> sqlite3.Connection:
         if self._connection is None:
@@ -187,6 +191,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreError(f"open state file {path}: it is damaged: {found}", _damaged(path))
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     if not tables:
         connection.executescript(
             f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;"
