@@ -30,7 +30,7 @@ SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), 
 
 def run(*command: str | Path) -> str:
     """Run a command that must do well, and return what it said."""
-    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=180)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -131,12 +131,12 @@ def speak(port: int, user: str, password: str, topic: str, text: str) -> int:
     """Publish a retained message; an empty user is nobody."""
     who = ["-u", user, "-P", password] if user else []
     command = ["mosquitto_pub", "-p", str(port), *who, "-q", "1", "-r", "-t", topic, "-m", text]
-    return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode
+    return subprocess.run(command, capture_output=True, check=False, timeout=120).returncode
 
 
 def hear(port: int, user: str, password: str, topic: str) -> str:
     """Return the retained message of a topic."""
-    command = ["mosquitto_sub", "-p", str(port), "-u", user, "-P", password, "-t", topic, "-C", "1", "-W", "20"]
+    command = ["mosquitto_sub", "-p", str(port), "-u", user, "-P", password, "-t", topic, "-C", "1", "-W", "100"]
     return run(*command).strip()
 
 
