@@ -4,7 +4,7 @@ import hashlib
 
 from msgspec.structs import replace
 
-from replicator.catalog import Catalog, State, state_of
+from replicator.catalog import Catalog, State, decode_meta, key_of, state_of
 from replicator.change import Kind
 from replicator.item import Item, Outcome
 from replicator.messages import Delete, Put, Seal
@@ -16,20 +16,48 @@ _EMPTY = hashlib.sha256(b"").digest()
 _GONE = State(None, b"")
 
 
+class Fresh:
+    """States that the catalog does not have yet."""
+
+    def __init__(self) -> None:
+        self.states: dict[tuple[str, bytes], State] = {}
+        self._live: set[tuple[str, bytes]] = set()
+
+    def note(self, source: str, path: bytes, state: State) -> None:
+        """A path's newest state."""
+        self.states[source, path] = state
+        (self._live.discard if state.meta is None else self._live.add)((source, path))
+
+    def clear(self) -> None:
+        """The catalog has them."""
+        self.states.clear()
+        self._live.clear()
+
+    def lay_over(self, source: str, path: bytes, live: set[bytes]) -> set[bytes]:
+        """The live paths below a folder, from those that were live before."""
+        kept = {each for each in live if (state := self.states.get((source, each))) is None or state.meta is not None}
+        inside = path + b"/"
+        return kept | {each for its, each in self._live if its == source and each.startswith(inside)}
+
+
 class Known:
     """What is durable or about to be, on top of the catalog, which is written later."""
 
     def __init__(self, catalog: Catalog, objects: Objects) -> None:
         self._catalog = catalog
         self._objects = objects
-        self._states: dict[tuple[str, bytes], State] = {}
+        self._fresh = Fresh()
         self._contents: set[bytes] = set()
         self.positions = catalog.positions()
         self.sites = catalog.sites()
 
     def state(self, source: str, path: bytes) -> State | None:
         """A path's newest state."""
-        return self._states.get((source, path)) or self._catalog.newest(source, path)
+        return self._fresh.states.get((source, path)) or self._catalog.newest(source, path)
+
+    def below(self, source: str, path: bytes) -> set[bytes]:
+        """Every live path below a folder."""
+        return self._fresh.lay_over(source, path, set(self._catalog.below(source, path)))
 
     def has(self, digest: bytes, size: int) -> bool:
         """Whether this content is here."""
@@ -49,13 +77,13 @@ class Known:
             if record.what is What.SOURCE:
                 self.sites[record.source] = record.name
             elif record.what is not What.SEAL:
-                self._states[record.source, record.path] = state_of(record.meta, record.hash)
+                self._fresh.note(record.source, record.path, state_of(record.meta, record.hash))
                 if record.inline:
                     self._contents.add(record.hash)
 
     def applied(self) -> None:
         """The catalog has everything."""
-        self._states.clear()
+        self._fresh.clear()
         self._contents.clear()
 
 
@@ -67,7 +95,7 @@ class Batch:
         self.outcomes: list[Outcome] = []
         self.waiting: list[Outcome] = []
         self._known = known
-        self._states: dict[tuple[str, bytes], State] = {}
+        self._fresh = Fresh()
         self._contents: set[bytes] = set()
         self._positions: dict[str, int] = {}
 
@@ -100,8 +128,8 @@ class Batch:
         self._keep(item, record, b"")
 
     def _put(self, item: Item, put: Put) -> None:
-        state = state_of(put.meta, put.hash)
-        if self._state(put.source, put.path) == state:
+        state, before = state_of(put.meta, put.hash), self._state(put.source, put.path)
+        if before == state:
             self._done(item, put.source)
             return
         payload = b""
@@ -110,6 +138,8 @@ class Batch:
                 self.outcomes.append(refusal)
                 return
             payload = b"" if self._has(put) else item.payload
+        if put.meta.kind is not Kind.FOLDER:
+            self._empty(item.site, put.source, put.path, before)
         record = Record(
             what=What.PUT,
             source=put.source,
@@ -120,7 +150,7 @@ class Batch:
             seen_ns=put.seen_ns,
             inline=bool(payload),
         )
-        self._states[put.source, put.path] = state
+        self._fresh.note(put.source, put.path, state)
         if payload:
             self._contents.add(put.hash)
         self._keep(item, record, payload)
@@ -140,15 +170,22 @@ class Batch:
         if state is None or state.meta is None:
             self._done(item, delete.source)
             return
-        record = Record(
-            what=What.DELETE,
-            source=delete.source,
-            position=self._next(item.site, delete.source),
-            path=delete.path,
-            seen_ns=delete.seen_ns,
-        )
-        self._states[delete.source, delete.path] = _GONE
+        self._empty(item.site, delete.source, delete.path, state)
+        record = self._gone(item.site, delete.source, delete.path, delete.seen_ns)
         self._keep(item, record, b"")
+
+    def _gone(self, site: str, source: str, path: bytes, seen_ns: int) -> Record:
+        self._fresh.note(source, path, _GONE)
+        position = self._next(site, source)
+        return Record(what=What.DELETE, source=source, position=position, path=path, seen_ns=seen_ns)
+
+    def _empty(self, site: str, source: str, path: bytes, before: State | None) -> None:
+        """A folder that ends takes along what the sender has not named: each path's history says when it went."""
+        if before is None or before.meta is None or decode_meta(before.meta).kind is not Kind.FOLDER:
+            return
+        live = self._fresh.lay_over(source, path, self._known.below(source, path))
+        for each in sorted(live, key=key_of, reverse=True):
+            self.records.append((self._gone(site, source, each, 0), b""))
 
     def _keep(self, item: Item, record: Record, payload: bytes) -> None:
         self.records.append((record, payload))
@@ -159,7 +196,7 @@ class Batch:
         self.waiting.append(Outcome(item=item, code="done", position=position))
 
     def _state(self, source: str, path: bytes) -> State | None:
-        return self._states.get((source, path)) or self._known.state(source, path)
+        return self._fresh.states.get((source, path)) or self._known.state(source, path)
 
     def _has(self, put: Put) -> bool:
         return put.hash in self._contents or self._known.has(put.hash, put.meta.size)

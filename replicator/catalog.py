@@ -1,7 +1,7 @@
 """The index over the journal: a SQLite file that may be deleted at any time (FORMAT.md, The vault on disk)."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -122,6 +122,14 @@ class Catalog:
             (self._numbers.get(source, 0), key_of(path)),
         ).fetchone()
         return None if row is None else State(row[0], row[1])
+
+    def below(self, source: str, path: bytes) -> Iterator[bytes]:
+        """Every path below a folder whose newest state is not deleted."""
+        key = key_of(path)
+        query = "SELECT key, max(position), meta FROM versions WHERE source = ? AND key > ? AND key < ? GROUP BY key"
+        for found, _, meta in self._db.execute(query, (self._numbers.get(source, 0), key + b"\0", key + b"\1")):
+            if meta is not None:
+                yield path_of(found)
 
     def has_content(self, digest: bytes) -> bool:
         """Whether a record holds this content."""
