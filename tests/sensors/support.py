@@ -41,8 +41,11 @@ def make_config(text: str) -> Config:
     return Config.model_validate(tomllib.loads(SITE + text))
 
 
-def pace(unit: int = 1, timeout: float = 0.3, sync: Request | None = None) -> Pace:
-    """How a device is asked in tests; the sync reads one register at 1, which the reads of tests do not."""
+def pace(unit: int = 1, timeout: float = 5.0, sync: Request | None = None) -> Pace:
+    """How a device is asked in tests, with a time-out that a loaded machine does not reach.
+
+    The sync reads one register at 1, which the reads of tests do not.
+    """
     return Pace(timeout, 0.0, sync or Request(unit, 4, 1, 1))
 
 

@@ -64,15 +64,15 @@ def test_askers_take_turns(kind: str) -> None:
 
 @kinds
 @pytest.mark.parametrize(
-    ("fault", "error"),
+    ("fault", "error", "timeout"),
     [
-        (Fault.SILENT, NoAnswerError),
-        (Fault.EXCEPTION, RefusedError),
-        (Fault.WRONG_UNIT, BadAnswerError),
-        (Fault.LATE, NoAnswerError),
+        (Fault.SILENT, NoAnswerError, 0.1),
+        (Fault.EXCEPTION, RefusedError, 5.0),
+        (Fault.WRONG_UNIT, BadAnswerError, 1.0),
+        (Fault.LATE, NoAnswerError, 0.1),
     ],
 )
-def test_a_fault_is_an_error_and_passes(kind: str, fault: Fault, error: type[AskError]) -> None:
+def test_a_fault_is_an_error_and_passes(kind: str, fault: Fault, error: type[AskError], timeout: float) -> None:
     """Silence, a refusal, another unit and a late answer are an error each, never a value; afterwards all is well."""
 
     async def scenario() -> None:
@@ -80,7 +80,7 @@ def test_a_fault_is_an_error_and_passes(kind: str, fault: Fault, error: type[Ask
             assert await link.ask(BOTH, pace()) == (245, 400)
             simulated.fault("rack1", fault)
             with pytest.raises(error) as caught:
-                await link.ask(BOTH, pace())
+                await link.ask(BOTH, pace(timeout=timeout))
             assert "wire" in str(caught.value) or "unit 1" in str(caught.value)
             simulated.fault("rack1", Fault.NONE)
             assert await ask_until_right(link) == (245, 400)
@@ -113,7 +113,7 @@ def test_a_wrong_sum_is_never_a_value(kind: str) -> None:
         async with wired(kind) as (simulated, link):
             simulated.fault("rack1", Fault.BAD_SUM)
             with pytest.raises(BadAnswerError):
-                await link.ask(BOTH, pace(timeout=0.1))
+                await link.ask(BOTH, pace(timeout=1.0))
 
     asyncio.run(scenario())
 
