@@ -18,7 +18,7 @@ APPLICATION = 0x626F6E67  # "bong", in the file's header
 _BUSY = 5.0  # seconds
 _LOG_PAGES = 128  # half a mebibyte of write-ahead log, then it is written over: on a full disk it must not grow
 # Bytes held back beside the state file. When the disk is full they are given up, so that the alarm of a fire that comes
-# then can still be written down and told: about a thousand alarms with their notices.
+# then can still be written down and told: a thousand alarms and more with their notices.
 RESERVE = 4 * 1024 * 1024
 _log = structlog.get_logger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

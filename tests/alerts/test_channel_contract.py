@@ -31,7 +31,7 @@ def healthy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Ch
             yield build(File(kind="file", id="c", path=path)), lambda: lines(path)
         else:
             receiver = stack.enter_context(receiving())
-            yield build(Webhook(kind="webhook", id="c", url=receiver.url)), lambda: receiver.got
+            yield _webhook(receiver), lambda: receiver.got
 
 
 def _failure(channel: Channel, method: str = "send") -> DeliveryError:

@@ -21,7 +21,7 @@ from config.model import Severity
 from tests.alerts.support import START, dispatching, eventually, hot, lines, receiving, refusing, run, site
 
 
-def _webhook(name: str, url: str, timeout: str = "5s") -> dict[str, str]:
+def _webhook(name: str, url: str, timeout: str = "30s") -> dict[str, str]:
     return {"id": name, "kind": "webhook", "url": url, "timeout": timeout}
 
 
@@ -178,8 +178,8 @@ def test_a_failing_channel_is_an_alarm_that_goes_by_the_others(tmp_path: Path) -
                     desk.apply(hot(alarm=f"hot:{number}"))
                 await eventually(lambda: ("channel:one", "raised") in told(), "the channel's alarm")
                 assert desk.alarm("channel:one").state is State.UNACKNOWLEDGED
-                tries = [each for each in desk.attempts() if each.notification == _raised(desk, "channel:one")]
-                assert [each.channel for each in tries] == ["two"]
+                await eventually(lambda: _ways(desk, "channel:one"), "the record of it")
+                assert _ways(desk, "channel:one") == ["two"]
                 receiver.status = 200
                 desk.apply(hot(alarm="hot:3"))
                 await eventually(lambda: ("channel:one", "cleared") in told(), "the end of it")
@@ -208,8 +208,10 @@ def test_channels_that_all_fail_make_no_loop(tmp_path: Path) -> None:
         desk.close()
 
 
-def _raised(desk: Desk, alarm: str) -> str:
-    return next(each.id for each in desk.notifications() if each.alarm == alarm and each.kind == "raised")
+def _ways(desk: Desk, alarm: str) -> list[str]:
+    """Return the channels by which the first call of an alarm was tried."""
+    raised = next(each.id for each in desk.notifications() if each.alarm == alarm and each.kind == "raised")
+    return [each.channel for each in desk.attempts(raised)]
 
 
 def test_a_channel_that_breaks_its_contract_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +360,7 @@ def test_a_stop_while_sending_sends_again(tmp_path: Path) -> None:
                 await eventually(lambda: any(each.accepted for each in desk.attempts()), "an accepted one")
 
         run(first)
-        assert desk.attempts() == []
+        assert not any(each.accepted for each in desk.attempts())
         receiver.gate.set()
         run(second)
         assert len(set(receiver.ids())) == 1
