@@ -1,11 +1,11 @@
 """The watcher that hears from the kernel of every change under a root, folder by folder."""
 
-import errno
 import os
 import stat
 import threading
 import time
 from collections import deque
+from functools import partial
 
 from replicator.exclude import Excludes
 from replicator.inotify import (
@@ -22,7 +22,9 @@ from replicator.inotify import (
     Inotify,
     Raw,
 )
-from replicator.watched import Folder, Folders
+from replicator.journal_rows import join
+from replicator.walk import Walk, why
+from replicator.watched import Folder
 from replicator.watcher import Dirty, Grade, Listener
 
 #: Folders walked between two looks at the kernel's queue, so that a big walk does not let it overflow.
@@ -46,7 +48,6 @@ class InotifyWatcher:
     def __init__(self, excludes: Excludes | None = None) -> None:
         self._excludes = excludes or Excludes(())
         self._root = b""
-        self._walk: deque[tuple[Folder, bool]] = deque()
         self._told: dict[tuple[bytes, Grade], Dirty] = {}
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -97,21 +98,25 @@ class InotifyWatcher:
     @property
     def folders(self) -> int:
         """How many folders are watched."""
-        return len(self._folders)
+        return len(self._walk.folders)
 
     # ------------------------------------------------------------------ in the thread
 
     def _begin(self) -> None:
         """Watch the root (which may itself be reached by a link) and put it on the walk."""
-        self._folders = Folders(self._inotify.add(self._root + b"/.", root=True))
-        self._walk.clear()
-        self._walk.append((self._folders.root, False))
+        self._walk = Walk(
+            self._root,
+            self._inotify,
+            self._excludes,
+            tell=self._tell,
+            blind=partial(self._listener.blind, lasting=True),
+        )
 
     def _run(self) -> None:
         while not self._stopping:
             waiting = len(self._drains)
-            busy = self._walk or waiting
-            self._step(0 if busy else _MOVE if self._folders.detached else None)
+            busy = self._walk or waiting or self._walk.folders.dropping
+            self._step(0 if busy else _MOVE if self._walk.folders.detached else None)
             self._drain(rounds=_DRAIN if waiting else 0)
             for _ in range(waiting):
                 self._drains.popleft().set()
@@ -124,9 +129,7 @@ class InotifyWatcher:
 
     def _step(self, limit: float | None) -> bool:
         """Some folders of the walk, one look at the kernel's queue, and what came of both is told."""
-        for _ in range(min(_STRIDE, len(self._walk))):
-            folder, tell = self._walk.popleft()
-            self._list(folder, tell=tell)
+        self._walk.step(_STRIDE)
         heard = False
         for raw in self._inotify.read(limit):
             heard = True
@@ -139,8 +142,8 @@ class InotifyWatcher:
 
     def _settle(self) -> None:
         """Give back what is not needed, and tell what came of a step."""
-        self._folders.expire()
-        for watch in self._folders.dropped(_STRIDE):
+        self._walk.folders.expire()
+        for watch in self._walk.folders.dropped(_STRIDE):
             self._inotify.remove(watch)
         if self._told:
             batch, self._told = list(self._told.values()), {}
@@ -150,13 +153,13 @@ class InotifyWatcher:
             self._listener.blind(_OVERFLOWED, lasting=False)  # only a scan that begins now sees all
 
     def _hear(self, raw: Raw) -> None:
-        folder = self._folders.of(raw.watch)
+        folder = self._walk.folders.of(raw.watch)
         if folder is None:
             return
         if raw.mask & (SELF_GONE | UNMOUNT | IGNORED):
             self._gone(folder, raw.mask)
             return
-        path = self._folders.path(folder)
+        path = self._walk.folders.path(folder)
         if path is None:
             return  # moved away: told anew where it arrives
         if raw.name:
@@ -165,7 +168,7 @@ class InotifyWatcher:
             self._tell(path, Grade.NOW)
 
     def _name(self, folder: Folder, parent: bytes, raw: Raw) -> None:
-        path = _join(parent, raw.name)
+        path = join(parent, raw.name)
         if path in self._excludes:
             if raw.mask & IS_FOLDER and raw.mask & (MOVED_FROM | MOVED_TO):
                 self._leave(folder, raw)
@@ -175,7 +178,7 @@ class InotifyWatcher:
         if raw.mask & IS_FOLDER:
             self._tell(path, Grade.NOW)
             self._folder(folder, path, raw)
-        elif raw.mask & MODIFY or (raw.mask & CREATE and self._being_written(path)):
+        elif raw.mask & MODIFY or (raw.mask & CREATE and _being_written(self._root + b"/" + path)):
             self._tell(path, Grade.OPEN)
         else:
             self._tell(path, Grade.NOW)
@@ -185,88 +188,20 @@ class InotifyWatcher:
             self._leave(parent, raw)
         elif raw.mask & (CREATE | MOVED_TO):
             self._leave(parent, raw)  # what stood here unseen
-            folder = self._folders.attach(parent, raw.name, raw.cookie) if raw.mask & MOVED_TO else None
+            folder = self._walk.folders.attach(parent, raw.name, raw.cookie) if raw.mask & MOVED_TO else None
             if folder is not None:
-                self._walk.append((folder, True))
+                self._walk.again(folder)
             else:
-                self._enter(parent, raw.name, path, tell=True)
+                self._walk.enter(parent, raw.name, path, tell=True)
 
     def _leave(self, parent: Folder, raw: Raw) -> None:
         folder = parent.children.get(raw.name)
         if folder is None:
             return
         if raw.mask & MOVED_FROM:
-            self._folders.detach(folder, raw.cookie)
+            self._walk.folders.detach(folder, raw.cookie)
         else:
-            self._folders.drop(folder)
-
-    def _enter(self, parent: Folder, name: bytes, path: bytes, *, tell: bool) -> None:
-        """Watch a folder and put it on the walk."""
-        folder = self._folders.add(parent, name)
-        if self._watch(folder, path):
-            self._walk.append((folder, tell))
-        else:
-            self._folders.drop(folder)
-
-    def _watch(self, folder: Folder, path: bytes) -> bool:
-        """Set the watch on what stands at a folder's path now; whether a folder does.
-
-        Events lag behind the tree, so it may be another folder than the event meant, with a watch that stands for
-        another place. The place that loses its watch so is looked at again, unless it is the same folder (a bind
-        mount): then one place is enough.
-        """
-        watch = self._add(path)
-        if watch is None:
-            return False
-        before = self._folders.of(watch)
-        if before is None or before is folder:
-            self._folders.bind(folder, watch)
-            return True
-        other = self._folders.path(before)
-        if other is None or self._add(other) != watch:
-            self._folders.bind(folder, watch)
-            if other is not None:
-                self._walk.append((before, True))
-        return True
-
-    def _add(self, path: bytes) -> int | None:
-        try:
-            return self._inotify.add(self._root + b"/" + path)
-        except OSError as error:
-            if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
-                self._listener.blind(f"watch folder {os.fsdecode(path)}: {_why(error)}", lasting=True)
-            return None
-
-    def _list(self, folder: Folder, *, tell: bool) -> None:
-        """What stands in a folder whose watch is set: folders are entered, the rest is told if asked."""
-        path = self._folders.path(folder)
-        if path is None or (tell and path and not self._watch(folder, path)):
-            return
-        gone = set(folder.children)
-        try:
-            with os.scandir(self._root + b"/" + path) as entries:
-                for entry in entries:
-                    self._found(folder, _join(path, entry.name), entry, tell=tell)
-                    gone.discard(entry.name)
-        except (FileNotFoundError, NotADirectoryError):
-            return  # gone again: its parent's event tells
-        except OSError as error:
-            self._listener.blind(f"list folder {os.fsdecode(path)}: {_why(error)}", lasting=True)
-            return
-        for name in gone:
-            self._folders.drop(folder.children[name])
-
-    def _found(self, folder: Folder, path: bytes, entry: "os.DirEntry[bytes]", *, tell: bool) -> None:
-        if path in self._excludes:
-            return
-        if tell:
-            self._tell(path, Grade.NOW)
-        child = folder.children.get(entry.name)
-        if child is not None:
-            if tell:
-                self._walk.append((child, True))
-        elif entry.is_dir(follow_symlinks=False):
-            self._enter(folder, entry.name, path, tell=tell)
+            self._walk.folders.drop(folder)
 
     def _overflow(self) -> None:
         """Any folder may have come, gone or moved: every watch is made anew, and a scan must close the gap."""
@@ -275,39 +210,32 @@ class InotifyWatcher:
             self._inotify.renew()
             self._begin()
         except OSError as error:
-            self._listener.lost(f"watch anew: {_why(error)}")
+            self._listener.lost(f"watch anew: {why(error)}")
             return
         self._rewatching = True
 
     def _gone(self, folder: Folder, mask: int) -> None:
-        if folder is self._folders.root:
+        if folder is self._walk.folders.root:
             if not self._lost:
                 self._lost = True
                 self._listener.lost("the root was unmounted" if mask & UNMOUNT else "the root was removed or moved")
             return
         if mask & UNMOUNT:
             self._listener.blind(
-                f"folder {os.fsdecode(self._folders.path(folder) or b'')} was unmounted", lasting=False
+                f"folder {os.fsdecode(self._walk.folders.path(folder) or b'')} was unmounted", lasting=False
             )
         if mask & IGNORED:
-            self._folders.drop(folder)
+            self._walk.folders.drop(folder)
 
-    def _being_written(self, path: bytes) -> bool:
-        """Whether a new name is a file that a writer will close; links and hard links are whole at once."""
-        try:
-            found = os.lstat(self._root + b"/" + path)
-        except OSError:
-            return False
-        return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
-
-    def _tell(self, path: bytes, grade: Grade) -> None:
+    def _tell(self, path: bytes, grade: Grade = Grade.NOW) -> None:
         if path:
             self._told.setdefault((path, grade), Dirty(path, grade, time.time_ns()))
 
 
-def _why(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
-
-
-def _join(parent: bytes, name: bytes) -> bytes:
-    return parent + b"/" + name if parent else name
+def _being_written(path: bytes) -> bool:
+    """Whether a new name is a file that a writer will close; links and hard links are whole at once."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1

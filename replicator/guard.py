@@ -4,16 +4,22 @@ from typing import NamedTuple
 
 
 class Root(NamedTuple):
-    """What stands at the root's path: device, inode, and whether it is empty."""
+    """What stands at the root's path.
 
-    device: int
+    Attributes:
+        disk: number of its file system, by which another disk in the same place is told from it.
+        inode: its own number there.
+        empty: whether nothing is in it.
+    """
+
+    disk: int
     inode: int
     empty: bool
 
     @property
     def identity(self) -> tuple[int, int]:
-        """What another mount or another folder does not share. A device's number may change with a reboot."""
-        return (self.device, self.inode)
+        """What another mount or another folder does not share."""
+        return (self.disk, self.inode)
 
 
 class Verdict(NamedTuple):
@@ -28,7 +34,7 @@ def judge(remembered: tuple[int, int], found: Root | None, paths: int, *, accept
     """What to make of what stands there.
 
     Args:
-        remembered: device and inode when it was last read whole, (0, 0) at first.
+        remembered: identity when it was last read whole, (0, 0) at first.
         found: what stands there now, None when no folder does.
         paths: how many paths the vault has of this source.
         accepted: the operator said that it is right as it is.

@@ -36,7 +36,7 @@ class SourceRow(msgspec.Struct, kw_only=True):
     Attributes:
         vault: id of the vault that the rest speaks of, empty at first.
         position: how far that vault was durable.
-        root: device and inode of the root, (0, 0) at first.
+        root: file system and inode of the root, (0, 0) at first.
         scanned_ns: when the last whole scan ended, 0 for never.
     """
 

@@ -30,6 +30,7 @@ class Item:
 
     __slots__ = (
         "again",
+        "again_force",
         "again_ns",
         "due",
         "force",
@@ -58,6 +59,7 @@ class Item:
         #: The grade of a change that was seen while this one was under way.
         self.again: Grade | None = None
         self.again_ns = 0
+        self.again_force = False
         self.tries = 0
         self.tried_since = 0.0
         #: Why it is set aside, or empty.
@@ -98,12 +100,16 @@ class Pending:
             self._persist(path, Waiting(seen_ns, size))
             self._schedule(item, now)
             return
-        item.force = item.force or force
         if item.state is State.BUSY:
             if item.again is None:
                 item.again, item.again_ns = grade, seen_ns
             item.again = min(item.again, grade)
-        elif grade is Grade.NOW and item.state is State.LATER and (item.reason or item.grade is not Grade.NOW):
+            item.again_force = item.again_force or force
+            return
+        item.force = item.force or force
+        if item.state is State.READY:
+            item.grade = min(item.grade, grade)
+        elif grade is Grade.NOW and (item.reason or item.grade is not Grade.NOW):
             item.grade = grade
             self._schedule(item, now)
 
@@ -175,7 +181,7 @@ class Pending:
         item.state = State.DONE
         self._persist(item.path, None)
         if item.again is not None:
-            self.add(item.path, item.again_ns, now, grade=item.again, size=item.size)
+            self.add(item.path, item.again_ns, now, grade=item.again, size=item.size, force=item.again_force)
 
     def give_back(self, items: list[Item]) -> None:
         """They were taken and not looked at: ready again, before the others."""
@@ -217,6 +223,7 @@ class Pending:
     def _merge(self, item: Item) -> None:
         if item.again is not None:
             item.grade, item.again = min(item.grade, item.again), None
+            item.force, item.again_force = item.force or item.again_force, False
 
     def _unaside(self, item: Item) -> None:
         item.reason, item.tries = "", 0

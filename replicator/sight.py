@@ -15,9 +15,10 @@ import structlog
 
 from config.model import Source as Settings
 from replicator.exclude import Excludes
-from replicator.guard import Root, Verdict, judge
+from replicator.guard import Verdict, judge
 from replicator.journal import Journal
 from replicator.journal_rows import SourceRow
+from replicator.root import identity, look
 from replicator.scanner import Found, Scanned, Scanner
 from replicator.watcher import Dirty, Make, ScanWatcher, Watcher
 
@@ -111,10 +112,9 @@ class Sight:
     def fit(self) -> bool:
         """Whether the root is still the folder that was judged; from any thread."""
         try:
-            found = os.lstat(self.root + b"/.")
+            return identity(self.root) == self._armed
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) == self._armed
 
     async def settle(self, until: float) -> bool:
         """Wait until all that happened before has been handed over, at most until then (monotonic).
@@ -225,7 +225,7 @@ class Sight:
         taken.set()
 
     def _judge(self) -> Verdict:
-        root = _root(self.root)
+        root = look(self.root)
         accepted = self._accept.exists()
         paths = self._journal.count(self._number)
         verdict = judge(self._row.root, root, paths, accepted=accepted)
@@ -278,16 +278,6 @@ class Sight:
 
     async def _thread(self, call: Callable[..., _Result], *values: object) -> _Result:
         return await self._loop.run_in_executor(self._threads, call, *values)
-
-
-def _root(path: bytes) -> Root | None:
-    try:
-        found = os.lstat(path + b"/.")
-        with os.scandir(path) as entries:
-            empty = next(entries, None) is None
-    except OSError:
-        return None
-    return Root(found.st_dev, found.st_ino, empty)
 
 
 def _low_priority() -> None:

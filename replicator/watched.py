@@ -101,6 +101,11 @@ class Folders:
         """Whether a folder waits for its new place."""
         return bool(self._detached)
 
+    @property
+    def dropping(self) -> bool:
+        """Whether watches wait to be given back."""
+        return bool(self._dropped)
+
     def dropped(self, most: int) -> list[int]:
         """Up to so many watches that stand for nothing any more, each once."""
         watches = [self._dropped.popleft() for _ in range(min(most, len(self._dropped)))]

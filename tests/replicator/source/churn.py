@@ -7,6 +7,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+#: Changes between two looks at the tree; a change to what is gone meanwhile does nothing.
+_FRESH = 10
+
 
 class Churn:
     """Changes a tree at random; the same seed on the same tree makes the same changes."""
@@ -15,6 +18,7 @@ class Churn:
         self._root = root
         self._chance = chance
         self._count = 0
+        self._found: list[Path] = []
 
     def run(self, count: int) -> None:
         """So many changes."""
@@ -106,8 +110,11 @@ class Churn:
             path.mkdir()
 
     def _paths(self) -> list[Path]:
-        found = [Path(folder) / name for folder, folders, files in os.walk(self._root) for name in [*folders, *files]]
-        return sorted(found)
+        if self._count % _FRESH == 1:
+            self._found = sorted(
+                Path(folder) / name for folder, folders, files in os.walk(self._root) for name in [*folders, *files]
+            )
+        return self._found
 
     def _some(self) -> Path:
         paths = self._paths()
