@@ -91,6 +91,25 @@ def test_what_is_no_answer_is_not_taken(wrong: str) -> None:
     assert RtuCodec().match(bytearray.fromhex(wrong), Request(1, 4, 1, 1)) is None
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "00 01 00 00 00 07 01 04 04 01 31 02 22",  # two registers
+        "00 01 00 00 00 05 01 03 02 01 31",  # another function
+        "00 01 00 00 00 05 02 04 02 01 31",  # another unit
+        "00 02 00 00 00 05 01 04 02 01 31",  # another number
+        "00 01 00 00 00 05 01 04 02 01",  # cut
+    ],
+)
+def test_what_is_no_answer_over_tcp_is_not_taken(wrong: str) -> None:
+    """Over Modbus TCP another size, function, unit or number and a cut frame are never a value."""
+    codec, request = TcpCodec(), Request(1, 4, 1, 1)
+    codec.frame(request)
+    assert codec.match(bytearray.fromhex(wrong), request) is None
+    whole = bytearray.fromhex("00 01 00 00 00 05 01 04 02 01 31")
+    assert codec.match(whole, request) == (0x0131,)
+
+
 def test_an_answer_behind_noise_is_found() -> None:
     """Noise and our own echo before an answer do no harm."""
     received = bytearray.fromhex("00 ff 01 01 04 00 01 00 01 60 0a 01 04 02 01 31 79 74")

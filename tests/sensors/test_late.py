@@ -2,11 +2,15 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
+
+import pytest
 
 from sensors.errors import AskError
 from sensors.link import Request
 from sensors.simulator.server import check_sum
+from sensors.wire import TcpWire
 from tests.sensors.support import pace, quick_rtu, scripted
 
 READS = 10_000
@@ -64,6 +68,47 @@ def test_no_late_answer_is_another_registers() -> None:
             await link.close()
         assert device.late == LATES
         assert good > READS / 2, f"{failed} reads failed"
+
+    asyncio.run(scenario())
+
+
+def test_the_line_is_silent_before_the_next_question() -> None:
+    """After a time-out nothing is asked, also no neighbour, until the line was silent for a whole time-out more."""
+    drain = 0.2
+
+    async def scenario() -> None:
+        asked: list[float] = []
+
+        async def reply(data: bytes, send: Callable[[bytes], None]) -> None:
+            asked.append(time.monotonic())
+            if len(asked) > 1:
+                send(_answer(data))
+
+        async with scripted(reply) as wire:
+            link = quick_rtu(wire.port)
+            began = time.monotonic()
+            slow = asyncio.ensure_future(link.ask(Request(1, 4, 100, 2), pace(timeout=drain, sync=SYNC)))
+            await asyncio.gather(slow, return_exceptions=True)
+            assert isinstance(slow.exception(), AskError)
+            assert await link.ask(Request(2, 4, 200, 2), pace(unit=2)) == (200, 201)
+            await link.close()
+        assert asked[1] - began >= 2 * drain
+
+    asyncio.run(scenario())
+
+
+def test_what_comes_late_starts_the_silence_anew() -> None:
+    """While an answer is owed the line is busy for one time-out after its last byte, else only for t3.5."""
+
+    async def scenario() -> None:
+        link = quick_rtu(0)
+        link._gap, link._drain_from, link._drain_for = 0.004, 100.0, 0.5
+        wire = TcpWire()
+        assert link._busy_until(wire) == 100.5
+        wire.inbox.heard_at = 100.4
+        assert link._busy_until(wire) == 100.9
+        link._drain_for = 0.0
+        assert link._busy_until(wire) == pytest.approx(100.404)
 
     asyncio.run(scenario())
 
