@@ -250,3 +250,8 @@ def receiving() -> Iterator[Receiver]:
             receiver.closing.set()
             server.shutdown()
             thread.join()
+
+
+def webhook_settings(name: str, url: str, timeout: str = "30s") -> dict[str, str]:
+    """Return a webhook channel as the configuration has it."""
+    return {"id": name, "kind": "webhook", "url": url, "timeout": timeout}
