@@ -61,7 +61,10 @@ class Churn:
 
     def folder(self) -> None:
         """Some folders deep, with a file at once."""
-        deep = self._new() / "x" / "y"
+        start = self._new()
+        if start.is_symlink():
+            return  # it would be made wherever the link leads: in /etc
+        deep = start / "x" / "y"
         deep.mkdir(parents=True)
         (deep / "file").write_text(str(self._count))
 
@@ -91,8 +94,10 @@ class Churn:
         self._new().hardlink_to(self._some())
 
     def rights(self) -> None:
-        """Other rights."""
-        self._some().chmod(self._chance.choice([0o600, 0o644, 0o755, 0o700]), follow_symlinks=True)
+        """Other rights; a link has none of its own, and what it leads to is not ours."""
+        path = self._some()
+        if not path.is_symlink():
+            path.chmod(self._chance.choice([0o600, 0o644, 0o755, 0o700]))
 
     def times(self) -> None:
         """Other times, also set back."""
