@@ -126,6 +126,10 @@ class Replicator:
         for task in tasks:
             task.cancel()
         for task in tasks:
+            # A task group swallows a cancellation that meets a lost connection (Python 3.11): it is said again.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=1.0)
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
         for source in self._sources:
