@@ -74,7 +74,7 @@ def test_daemons_come_back() -> None:
         unit = (ROOT / "systemd" / f"bongsu-{part}.service").read_text()
         assert service(part)["Restart"] == "always"
         assert "StartLimitIntervalSec=0" in unit
-        assert service(part)["TimeoutStopSec"] == "60s"
+        assert service(part)["TimeoutStopSec"] == "90s"
 
 
 def test_rights_are_what_each_needs() -> None:
