@@ -4,7 +4,7 @@ import hashlib
 
 from msgspec.structs import replace
 
-from replicator.catalog import Catalog, State, decode_meta, key_of, state_of
+from replicator.catalog import Catalog, State, key_of, state_of
 from replicator.change import Kind
 from replicator.item import Item, Outcome
 from replicator.messages import Delete, Put, Seal
@@ -22,20 +22,29 @@ class Fresh:
     def __init__(self) -> None:
         self.states: dict[tuple[str, bytes], State] = {}
         self._live: set[tuple[str, bytes]] = set()
+        self._above: set[tuple[str, bytes]] = set()
 
     def note(self, source: str, path: bytes, state: State) -> None:
         """A path's newest state."""
         self.states[source, path] = state
-        (self._live.discard if state.meta is None else self._live.add)((source, path))
+        if state.meta is None:
+            self._live.discard((source, path))
+            return
+        self._live.add((source, path))
+        while path := path.rpartition(b"/")[0]:
+            self._above.add((source, path))
 
     def clear(self) -> None:
         """The catalog has them."""
         self.states.clear()
         self._live.clear()
+        self._above.clear()
 
     def lay_over(self, source: str, path: bytes, live: set[bytes]) -> set[bytes]:
         """The live paths below a folder, from those that were live before."""
         kept = {each for each in live if (state := self.states.get((source, each))) is None or state.meta is not None}
+        if (source, path) not in self._above:
+            return kept
         inside = path + b"/"
         return kept | {each for its, each in self._live if its == source and each.startswith(inside)}
 
@@ -139,7 +148,7 @@ class Batch:
                 return
             payload = b"" if self._has(put) else item.payload
         if put.meta.kind is not Kind.FOLDER:
-            self._empty(item.site, put.source, put.path, before)
+            self._empty(item.site, put.source, put.path)
         record = Record(
             what=What.PUT,
             source=put.source,
@@ -170,7 +179,7 @@ class Batch:
         if state is None or state.meta is None:
             self._done(item, delete.source)
             return
-        self._empty(item.site, delete.source, delete.path, state)
+        self._empty(item.site, delete.source, delete.path)
         record = self._gone(item.site, delete.source, delete.path, delete.seen_ns)
         self._keep(item, record, b"")
 
@@ -179,10 +188,8 @@ class Batch:
         position = self._next(site, source)
         return Record(what=What.DELETE, source=source, position=position, path=path, seen_ns=seen_ns)
 
-    def _empty(self, site: str, source: str, path: bytes, before: State | None) -> None:
-        """A folder that ends takes along what the sender has not named: each path's history says when it went."""
-        if before is None or before.meta is None or decode_meta(before.meta).kind is not Kind.FOLDER:
-            return
+    def _empty(self, site: str, source: str, path: bytes) -> None:
+        """What ends as a folder takes along what the sender has not named: each path's history says when it went."""
         live = self._fresh.lay_over(source, path, self._known.below(source, path))
         for each in sorted(live, key=key_of, reverse=True):
             self.records.append((self._gone(site, source, each, 0), b""))

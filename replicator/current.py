@@ -23,8 +23,11 @@ _BATCH = 500
 _IDLE = 0.03
 #: Seconds that files may wait while commits never stop.
 _PATIENCE = 2.0
-#: Seconds between two marks on disk: so much is done again after a power cut.
-_MARK_EVERY = 10.0
+#: Seconds between two marks on disk. What came after the last one is done again at the next start, which is
+#: quick; a flush of the whole file system at each stop is not.
+_MARK_EVERY = 30.0
+#: Records that may be done again after a clean stop.
+_AGAIN_MAX = 20_000
 _libc = ctypes.CDLL(None, use_errno=True)
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +41,7 @@ class Current:
         self._vault = vault
         self._target = self._mark = _load(root / "current.json")
         self._marked = time.monotonic()
+        self._saved = self._mark.sequence
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._advanced = 0.0
@@ -85,8 +89,9 @@ class Current:
                 self._waits = ""
             except (OSError, sqlite3.Error, ReplicatorError) as error:
                 self._pause(error)
-        with contextlib.suppress(ReplicatorError, OSError):
-            self._save()
+        if self._mark.sequence - self._saved > _AGAIN_MAX:
+            with contextlib.suppress(ReplicatorError, OSError):
+                self._save()
 
     def _pause(self, error: Exception) -> None:
         if not self._waits:
@@ -150,6 +155,7 @@ class Current:
         finally:
             os.close(descriptor)
         write_file(self._root / "current.json", msgspec.json.encode(self._mark))
+        self._saved = self._mark.sequence
 
 
 def _load(path: Path) -> Mark:

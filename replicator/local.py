@@ -1,6 +1,7 @@
 """Reading a vault from its own disk, with no daemon or beside a running one."""
 
 import contextlib
+import itertools
 import sqlite3
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
@@ -145,16 +146,15 @@ class LocalArchive:
         """A private catalog from the whole journal: the vault's own is missing or damaged."""
         folder = tempfile.TemporaryDirectory(prefix="bongsu-catalog-")
         path = Path(folder.name) / "catalog.sqlite"
-        catalog = Catalog.open(path, self._vault)
-        batch: list[Found] = []
-        for item in read(self._root / "journal", self._vault, contents=False):
-            if isinstance(item, Found):
-                batch.append(item)
-            if len(batch) >= _BATCH:
-                catalog.apply(batch)
-                batch = []
-        catalog.apply(batch)
-        catalog.close()
+        try:
+            with contextlib.closing(Catalog.open(path, self._vault)) as catalog:
+                items = read(self._root / "journal", self._vault, contents=False)
+                found = (item for item in items if isinstance(item, Found))
+                while batch := list(itertools.islice(found, _BATCH)):
+                    catalog.apply(batch)
+        except BaseException:
+            folder.cleanup()
+            raise
         return folder, path
 
 

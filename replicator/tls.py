@@ -1,20 +1,10 @@
 """TLS 1.3 contexts with certificates at both ends; plain TCP only on loopback."""
 
-import ipaddress
 import ssl
 from pathlib import Path
 
+from config.address import is_loopback
 from replicator.errors import TlsError
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody else can hear what is said to this host."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def client_context(host: str, ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
@@ -77,7 +67,9 @@ def _readable(path: Path) -> None:
         with path.open("rb"):
             pass
     except OSError as error:
-        raise TlsError(f"read {path}: {error.strerror}", hint="check the path and who may read it") from None
+        raise TlsError(
+            f"read {path}: {str(error.strerror).lower()}", hint="check the path and who may read it"
+        ) from None
 
 
 def _cause(error: OSError) -> str:

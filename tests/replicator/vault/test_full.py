@@ -1,0 +1,62 @@
+"""A full disk: a small file system of memory, really full."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from replicator.local import LocalArchive
+from replicator.messages import Done, Refused
+from tests.replicator.vault.support import SOURCE, content, faults, sending, serving, wait_until
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 6 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_refuses_and_recovers(small: Path) -> None:
+    """Without room items are refused with `again`, what was acknowledged stays, and with room the vault goes on."""
+
+    async def scenario() -> dict[bytes, bytes]:
+        kept: dict[bytes, bytes] = {}
+        ballast = small / "ballast"
+        ballast.write_bytes(bytes(3_000_000))
+        async with serving(small / "vault") as server, sending(server.port) as sender:
+            refused = None
+            for number in range(200):
+                data = os.urandom(100_000)
+                answer = await sender.file(b"f%d" % number, data)
+                if isinstance(answer, Refused):
+                    refused = answer
+                    break
+                kept[b"f%d" % number] = data
+            assert refused is not None
+            assert (refused.code, refused.again) == ("full", True)
+            assert server.status()["full"]
+            large = await sender.file(b"large", os.urandom(4_000_000))
+            assert isinstance(large, Refused)
+            assert (large.code, large.again) == ("full", True)
+            ballast.unlink()
+            answer = await sender.file(b"after", b"x" * 50_000)
+            assert isinstance(answer, Done), answer
+            kept[b"after"] = b"x" * 50_000
+            assert not server.status()["full"]
+            await wait_until(lambda: not server.status()["failed"])
+        return kept
+
+    kept = asyncio.run(scenario())
+    with LocalArchive(small / "vault") as archive:
+        found = {entry.path: content(archive, entry.hash) for entry in archive.tree(SOURCE)}
+    assert found == kept
+    assert faults(small / "vault") == []
