@@ -95,10 +95,17 @@ def _open(address: LinkAddress) -> serial.Serial:
         number = getattr(error, "errno", None)
         text = os.strerror(number) if number else str(error)
         raise LinkDownError(f"open {address.device}: {text}", hint=_HINTS.get(number or 0, "")) from error
-    # TIOCEXCL: stops programs that know nothing of flock.
-    fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
-    os.set_blocking(port.fileno(), False)
+    _make_ours(port.fileno())
     return port
+
+
+def _make_ours(fd: int) -> None:
+    """Keep out programs that know nothing of flock, and let a read of no bytes mean only that the port is gone."""
+    fcntl.ioctl(fd, termios.TIOCEXCL)
+    settings = termios.tcgetattr(fd)
+    settings[6][termios.VMIN] = 1
+    termios.tcsetattr(fd, termios.TCSANOW, settings)
+    os.set_blocking(fd, False)
 
 
 def _close_late(opening: "asyncio.Future[serial.Serial]") -> None:

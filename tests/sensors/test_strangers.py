@@ -2,9 +2,15 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from pymodbus import FramerType
+from pymodbus.client import AsyncModbusTcpClient
 
 from sensors.probe import try_links
-from tests.sensors.support import make_config, until, watching
+from sensors.simulator import simulate
+from tests.sensors.support import make_config, one_device, until, watching
 from tests.support.modbus import ModbusServer
 from tests.support.ports import free_port
 
@@ -32,6 +38,24 @@ def test_a_strangers_server_is_polled(tmp_path: Path) -> None:
         asyncio.run(scenario())
     finally:
         server.close()
+
+
+@pytest.mark.parametrize(("kind", "framer"), [("tcp", FramerType.SOCKET), ("rtu+tcp", FramerType.RTU)])
+def test_a_stranger_reads_our_simulator(kind: str, framer: FramerType) -> None:
+    """Pymodbus' own client reads the simulated devices: what we test against is Modbus to others too."""
+
+    async def scenario() -> None:
+        async with simulate(one_device(kind)) as simulated:
+            address = urlsplit(simulated.addresses["wire"])
+            client = AsyncModbusTcpClient(address.hostname or "", port=address.port or 0, framer=framer, timeout=10)
+            assert await client.connect()
+            answer = await client.read_input_registers(1, count=2, device_id=1)
+            assert list(answer.registers) == [245, 400]
+            refused = await client.read_input_registers(900, count=2, device_id=1)
+            assert refused.isError()
+            client.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_trial_reads_each_device_once() -> None:
