@@ -6,10 +6,10 @@ import random
 from pathlib import Path
 
 _TITLES = ("재난상황보고", "예산편성안", "민원처리대장", "회의록", "인사발령(안)", "시설점검표", "출장복명서")
-_PAUSE = 0.25
+_PAUSE = 0.15
 #: How often people write a new document, save one again, put one away, throw one away.
 _WEIGHTS = (60, 25, 10, 5)
-_PAGES, _PAGE_BYTES = 40, 200_000
+_PAGES, _PAGE_BYTES = 100, 200_000
 
 
 class Documents:

@@ -41,7 +41,7 @@ class Report(msgspec.Struct, kw_only=True):
         messages: how many messages arrived at the sink.
         calm: changes before the disaster, under the bandwidth limit.
         durable: all changes, those that waited for the limit included.
-        evacuated_seconds: from the disaster's beginning to nothing left in the building.
+        evacuated_seconds: from the first message to nothing left in the building that was saved before it.
         files: how many files the folder held at the end.
         bytes: and their bytes.
         restored_equal: whether a restore from the vault alone was equal to the folder; None: not tried.

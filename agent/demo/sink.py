@@ -7,9 +7,6 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-import structlog
-
-_log = structlog.get_logger(__name__)
 #: More than any message of ours; a longer body is not read.
 _MOST = 65_536
 
@@ -67,6 +64,5 @@ def _handler(on_message: Callable[[Arrived], None]) -> type[BaseHTTPRequestHandl
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
             """Leave the terminal to the story."""
-            _log.debug("sink", line=format % args)
 
     return Handler

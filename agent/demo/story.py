@@ -17,10 +17,11 @@ from sensors.simulator import Simulated
 ALARMS = ("rack1-hot", "floor-leak", "room-smoke")
 _DURABLE = "bongsu_replication_durable_seconds"
 _PENDING = "bongsu_replication_pending_files"
+_LAG = "bongsu_replication_lag_seconds"
 _PENDING_BYTES = "bongsu_replication_pending_bytes"
 _START_LIMIT = 90.0
 _MESSAGE_LIMIT = 60.0
-_CALM = 3.0
+_CALM = 4.0
 
 
 class Story:
@@ -51,31 +52,37 @@ class Story:
         """
         await self._first_reading()
         await self._connected()
+        before = await self._histogram()  # what waited for the vault to be reached at the start is not its pace
         await asyncio.sleep(_CALM)
-        self.report.calm = await self.durable()
+        self.report.calm = await self.durable(before)
         saved = await asyncio.to_thread(documents.scan_pages)
         self._narrator.say("scan", megabytes=saved / 1e6)
+        saved_at = time.monotonic()
         await self._pending()
-        began = time.monotonic()
         devices.begin()
         self._narrator.say("fire")
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._evacuated(began))
+            group.create_task(self._evacuated(saved_at))
             group.create_task(self._messages())
 
-    async def durable(self) -> Durable:
-        """Return the replicator's own figures of change to durable."""
-        histogram = buckets(await self._measures.samples("replicator"), _DURABLE)
-        count = int(max(histogram.values(), default=0))
-        return Durable(p50=quantile(histogram, 0.5), p99=quantile(histogram, 0.99), count=count)
+    async def durable(self, before: dict[float, float] | None = None) -> Durable:
+        """Return the replicator's own figures of change to durable, of all changes or of those after a histogram."""
+        now = await self._histogram()
+        fresh = {bound: count - (before or {}).get(bound, 0.0) for bound, count in now.items()}
+        count = int(max(fresh.values(), default=0))
+        return Durable(p50=quantile(fresh, 0.5), p99=quantile(fresh, 0.99), count=count)
+
+    async def _histogram(self) -> dict[float, float]:
+        return buckets(await self._measures.samples("replicator"), _DURABLE)
 
     async def thermometer(self) -> None:
         """Tell the temperature whenever it has moved by a degree, until cancelled."""
-        told = await self._temperature()
+        told: float | None = None
         while True:
             await asyncio.sleep(0.5)
             now = await self._temperature()
-            if now is not None and (told is None or abs(now - told) >= 1):
+            told = now if told is None else told
+            if now is not None and told is not None and abs(now - told) >= 1:
                 told = now
                 self._narrator.say("temperature", value=now)
 
@@ -97,28 +104,37 @@ class Story:
             await asyncio.sleep(0.1)
         self._narrator.say("copied", files=done)
 
-    async def _pending(self) -> int:
+    async def _pending(self) -> None:
         files = await self._measures.value("replicator", _PENDING, source="documents") or 0
         size = await self._measures.value("replicator", _PENDING_BYTES, source="documents") or 0
         self._narrator.say("pending", files=int(files), megabytes=size / 1e6)
-        return int(files)
 
-    async def _evacuated(self, began: float) -> None:
-        """Wait until nothing of what was pending is left; the office goes on writing, so zero is seen in passing."""
-        await self._first_message()
-        end = time.monotonic() + _MESSAGE_LIMIT
-        while await self._pending() > 0:
+    async def _evacuated(self, saved_at: float) -> None:
+        """From the first alarm until nothing that was saved before it is left; the office goes on writing.
+
+        `saved_at`: monotonic time in seconds at which the last of it was saved.
+        """
+        await self._first_alarm()
+        began = time.monotonic()
+        await self._pending()
+        end = began + _MESSAGE_LIMIT
+        while not await self._nothing_older_than(saved_at):
             self._not_after(end, "evacuate the documents: some are still in the building")
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.1)
         self.report.evacuated_seconds = time.monotonic() - began
         self._narrator.say("safe", seconds=self.report.evacuated_seconds)
 
-    async def _first_message(self) -> None:
+    async def _nothing_older_than(self, moment: float) -> bool:
+        """Whether the oldest document that is still here was changed after this monotonic time, in seconds."""
+        asked = time.monotonic()
+        lag = await self._measures.value("replicator", _LAG, source="documents")
+        return lag is not None and lag < asked - moment
+
+    async def _first_alarm(self) -> None:
         end = time.monotonic() + _MESSAGE_LIMIT
         while not any(is_raised(message.body, alarm) for message in self.arrived for alarm in ALARMS):
-            if time.monotonic() > end:
-                return
-            await asyncio.sleep(0.1)
+            self._not_after(end, "raise the alarm: no message came")
+            await asyncio.sleep(0.05)
 
     async def _messages(self) -> None:
         """Wait until each alarm's message is at the sink and in the file, or the limit; the report says which are."""

@@ -31,8 +31,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "documents still in the building: {files}, {megabytes:.1f} MB",
     ),
     "safe": (
-        "모든 문서가 건물 밖에 있습니다 (재난 시작 후 {seconds:.1f}초).",
-        "every document is out of the building ({seconds:.1f} s after the disaster began).",
+        "경보 전에 저장한 문서가 모두 건물 밖에 있습니다 (첫 경보 후 {seconds:.1f}초).",
+        "every document saved before the alarm is out of the building ({seconds:.1f} s after the first message).",
     ),
     "message": ("문자 ({event}): {text}", "message ({event}): {text}"),
     "message_in": ("문자 ({event}, 경보 후 {seconds:.2f}초): {text}", "message ({event}, {seconds:.2f} s): {text}"),

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import urllib.request
@@ -14,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.acceptance import sections
 from tests.support.ports import free_port
 from tests.support.process import BONGSU, Program
-from tests.support.trees import same, snapshot
+from tests.support.trees import Tree, same, snapshot
 from tests.support.waiting import until
 
 #: Root with these taken away is stopped by permissions like anybody else.
@@ -96,19 +95,21 @@ class Office:
 
     def close(self) -> None:
         """End what still runs and remove everything."""
-        for program in self._programs.values():
-            if program.running:
-                program.send(signal.SIGTERM)
-        for program in self._programs.values():
-            try:
-                program.wait(30)
-            except subprocess.TimeoutExpired:
-                program.kill()
+        for part in ("monitor", "replicator", "vault"):  # what drains first needs those that come later
+            if part in self._programs:
+                self._end(self._programs[part])
         shutil.rmtree(os.fsencode(self.root), ignore_errors=True)
+
+    @staticmethod
+    def _end(program: Program) -> None:
+        try:
+            program.terminate(limit=30)
+        except subprocess.TimeoutExpired:
+            program.kill()
 
     def logs(self) -> str:
         """The ends of all logs, for a test that failed."""
-        paths = sorted(self.root.glob("*.log"))
+        paths = sorted(self.root.glob("**/*.log"))
         return "\n".join(f"--- {path.name}\n" + "\n".join(_tail(path)) for path in paths)
 
     # ------------------------------------------------------------------ questions
@@ -145,7 +146,15 @@ class Office:
 
     def settle(self) -> None:
         """Wait until the newest state at the vault is what the documents are."""
-        until(lambda: same(snapshot(self.docs), self.current), "the vault holds what the documents are", pause=0.2)
+        until(lambda: self.shows(snapshot(self.docs)), "the vault holds what the documents are", pause=0.2)
+
+    def shows(self, wanted: Tree) -> bool:
+        """Whether the vault's plain files are this tree; they never carry set-id bits.
+
+        Raises:
+            AssertionError: they are not.
+        """
+        return same(wanted, self.current, modes=0o1777)
 
     def restore(self, name: str, *arguments: str, file: str = "room") -> Path:
         """Restore into a new folder and return it."""

@@ -60,12 +60,16 @@ def differences(wanted: Tree, found: Tree, most: int = 12) -> str:
     return "\n".join(lines[:most] + more)
 
 
-def same(wanted: Tree, root: Path) -> bool:
-    """Whether the tree at `root` is as wanted.
+def _masked(tree: Tree, modes: int) -> Tree:
+    return {path: node._replace(mode=node.mode & modes) for path, node in tree.items()}
+
+
+def same(wanted: Tree, root: Path, *, modes: int = 0o7777) -> bool:
+    """Whether the tree at `root` is as wanted, in these of the permission bits.
 
     Raises:
         AssertionError: it is not; the text says how.
     """
-    told = differences(wanted, snapshot(root))
+    told = differences(_masked(wanted, modes), _masked(snapshot(root), modes))
     assert not told, told
     return True
