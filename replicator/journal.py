@@ -18,6 +18,7 @@ import structlog
 
 from replicator.errors import JournalError
 from replicator.journal_rows import Known, SourceRow, Waiting, from_row, join, split, to_row
+from replicator.overlay import Key, Overlay
 
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -37,7 +38,11 @@ CREATE TABLE IF NOT EXISTS waiting (
 """
 _GET = "SELECT ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ? AND name = ?"
 _CHILDREN = "SELECT name, ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ?"
-_BY_INODE = "SELECT parent, name, ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND ino = ?"
+# Without statistics SQLite would rather read the whole source in the order of its paths.
+_BY_INODE = (
+    "SELECT parent, name, ino, ctime_ns, racy, hash, meta FROM known INDEXED BY known_by_inode"
+    " WHERE source = ? AND ino = ?"
+)
 _ALL = "SELECT parent, name FROM known WHERE source = ?"
 _UNDER = _ALL + " AND (parent = ? OR (parent > ? AND parent < ?))"
 #: Seconds between two commits while there is work.
@@ -45,7 +50,6 @@ _EVERY = 0.05
 #: Seconds before a commit that did not succeed (a full disk) is tried again.
 _AGAIN = 1.0
 
-_Key = tuple[int, bytes]
 log = structlog.get_logger(__name__)
 
 
@@ -64,9 +68,9 @@ class Journal:
         self._writing = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
-        self._known: dict[_Key, Known | None] = {}
-        self._known_out: dict[_Key, Known | None] = {}
-        self._waiting: dict[_Key, Waiting | None] = {}
+        self._known = Overlay()
+        self._known_out = Overlay()
+        self._waiting: dict[Key, Waiting | None] = {}
         self._sources: dict[int, SourceRow] = {}
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
@@ -107,29 +111,23 @@ class Journal:
     def put(self, source: int, path: bytes, known: Known | None) -> None:
         """The vault has this path so, or (None) not any more."""
         with self._lock:
-            self._known[source, path] = known
+            self._known.put(source, path, known)
         self._wake.set()
 
     def get(self, source: int, path: bytes) -> Known | None:
         """What the vault has of this path."""
         key = (source, path)
         with self._lock:
-            if key in self._known:
-                return self._known[key]
-            if key in self._known_out:
-                return self._known_out[key]
+            for part in (self._known, self._known_out):
+                if key in part.paths:
+                    return part.paths[key]
         rows = self._read(_GET, (source, *split(path)))
         return from_row(*rows[0]) if rows else None
 
     def children(self, source: int, parent: bytes) -> dict[bytes, Known]:
         """What the vault has in this folder, by name; not what is deeper."""
         with self._lock:
-            fresh = {
-                key[1]: known
-                for part in (self._known_out, self._known)
-                for key, known in part.items()
-                if key[0] == source and split(key[1])[0] == parent
-            }
+            fresh = {**dict(self._known_out.children(source, parent)), **dict(self._known.children(source, parent))}
         rows = self._read(_CHILDREN, (source, parent))
         found = {row[0]: from_row(*row[1:]) for row in rows}
         for path, known in fresh.items():
@@ -149,7 +147,7 @@ class Journal:
         paths = {join(*row) for row in rows}
         with self._lock:
             for part in (self._known_out, self._known):
-                for (number, path), known in part.items():
+                for (number, path), known in part.paths.items():
                     if number == source and (not folder or path.startswith(folder + b"/")):
                         (paths.discard if known is None else paths.add)(path)
         return sorted(paths, key=lambda path: (-path.count(b"/"), path))
@@ -159,12 +157,13 @@ class Journal:
         signed = ino - (1 << 64) if ino >= 1 << 63 else ino
         found = {join(*row[:2]): from_row(*row[2:]) for row in self._read(_BY_INODE, (source, signed))}
         with self._lock:
-            for part in (self._known_out, self._known):
-                for (number, path), known in part.items():
-                    if number == source and known is not None and known.ino == ino:
-                        found[path] = known
-                    elif number == source:
+            for path in list(found):
+                for part in (self._known_out, self._known):
+                    if (source, path) in part.paths:
                         found.pop(path, None)
+            found.update(self._known_out.by_inode(source, ino))
+            found = {path: known for path, known in found.items() if (source, path) not in self._known.paths}
+            found.update(self._known.by_inode(source, ino))
         return found
 
     def count(self, source: int) -> int:
@@ -194,26 +193,26 @@ class Journal:
         """
         with self._writing:
             with self._lock:
-                known, self._known, self._known_out = self._known, {}, self._known
+                known, self._known, self._known_out = self._known, Overlay(), self._known
                 waiting, self._waiting = self._waiting, {}
                 sources, self._sources = self._sources, {}
             try:
-                self._commit(known, waiting, sources)
+                self._commit(known.paths, waiting, sources)
             except sqlite3.Error as error:
                 self._writer.rollback()
                 with self._lock:
-                    self._known = known | self._known
+                    self._known.below(known)
                     self._waiting = waiting | self._waiting
                     self._sources = sources | self._sources
-                    self._known_out = {}
+                    self._known_out = Overlay()
                 raise JournalError(
                     f"write journal {self.path}: {error}", hint="is there space, and may the replicator write there?"
                 ) from None
             with self._lock:
-                self._known_out = {}
+                self._known_out = Overlay()
 
     def _commit(
-        self, known: dict[_Key, Known | None], waiting: dict[_Key, Waiting | None], sources: dict[int, SourceRow]
+        self, known: dict[Key, Known | None], waiting: dict[Key, Waiting | None], sources: dict[int, SourceRow]
     ) -> None:
         write = self._writer.executemany
         write(

@@ -118,6 +118,10 @@ class Link:
         """Say something that nobody waits for."""
         self._stream.post(message)
 
+    def unanswered(self) -> list[Sent]:
+        """What may or may not be durable, now that the connection is over."""
+        return list(self._sent.values())
+
     def done(self, message: Done) -> list[Sent]:
         """What is durable by this word."""
         return [sent for number in message.ids if (sent := self._pop(number)) is not None]

@@ -91,6 +91,9 @@ class Session:
             self._ahead = len(link)
             for source in self._sources.values():
                 source.recall()
+            for sent in link.unanswered():
+                if sent.item is None and sent.seal is None:
+                    self._sources[sent.source].mark([sent.path])  # a folder put ahead of what is in it
             self._evacuations.reconnected()
             await stream.close()
 

@@ -149,7 +149,6 @@ def test_an_overflow_blinds_until_a_scan(tmp_path: Path, tree: Path, monkeypatch
         return read(self, limit)
 
     monkeypatch.setattr(Inotify, "read", slow)
-    blind: list[bool] = []
 
     async def scenario() -> None:
         async with vault(tmp_path / "vault") as server:
@@ -164,11 +163,10 @@ def test_an_overflow_blinds_until_a_scan(tmp_path: Path, tree: Path, monkeypatch
                     folder = tree / str(number)
                     folder.mkdir()
                     (folder / "file").touch()
-                running.replicator._on_report = lambda report: blind.append(
-                    report.status["sources"]["docs"]["blind_since"] is not None
-                )
+                sight = running.replicator._sources[0].sight
+                before = sight._blinds
                 free.set()
-                await until(lambda: any(blind))
+                await until(lambda: sight._blinds > before)
                 await running.settle()
             await equal(tree, tmp_path / "vault")
 
