@@ -27,7 +27,7 @@ class SimulatedWire:
         self._close: list[Callable[[], None]] = []
         self._pending: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._writers: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._line_free = 0.0
 
     async def open(self, host: str, port: int) -> None:
@@ -48,7 +48,8 @@ class SimulatedWire:
         self.hang_up()
         for task in self._pending:
             task.cancel()
-        await asyncio.gather(*self._pending, return_exceptions=True)
+        clients = [task for task in self._writers.values() if task is not None]
+        await asyncio.gather(*self._pending, *clients, return_exceptions=True)
         if self._server is not None:
             await self._server.wait_closed()
 
@@ -78,7 +79,7 @@ class SimulatedWire:
         self.url = f"serial://{os.ttyname(slave)}?baud={self.plan.baud}"
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        self._writers[writer] = asyncio.current_task()
         take = self._take_tcp if self.plan.kind == "tcp" else self._take_rtu
         received = bytearray()
 
@@ -93,7 +94,7 @@ class SimulatedWire:
         except ConnectionError:
             pass  # the client went away without a word
         finally:
-            self._writers.discard(writer)
+            del self._writers[writer]
             writer.close()
 
     def _take_tcp(self, received: bytearray, send: Send) -> None:

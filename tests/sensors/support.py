@@ -83,7 +83,7 @@ class ScriptedWire:
         self.connections = 0
         self.port = 0
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._writers: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def open(self, port: int = 0) -> None:
         """Listen."""
@@ -96,18 +96,19 @@ class ScriptedWire:
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()
+        await asyncio.gather(*(task for task in self._writers.values() if task), return_exceptions=True)
         await self._server.wait_closed()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._writers.add(writer)
+        self._writers[writer] = asyncio.current_task()
         try:
             while data := await reader.read(4096):
                 await self.reply(data, writer.write)
         except ConnectionError:
             pass
         finally:
-            self._writers.discard(writer)
+            del self._writers[writer]
             writer.close()
 
 
