@@ -92,7 +92,8 @@ class Room:
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop` is set, then close all links and tell what is still to be told. Runs once."""
         try:
-            self._watch.restore(await asyncio.to_thread(self._store.load))
+            known = [alarm.id for alarm in self._config.alarm]
+            self._watch.restore(await asyncio.to_thread(self._store.load, known))
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._teller.run(), name="teller")]
                 tasks += [group.create_task(p.run(), name=p.link.id) for p in self._pollers if p.healths]

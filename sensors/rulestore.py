@@ -1,5 +1,6 @@
 """What the alarm rules remember over a restart, in SQLite."""
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterable
@@ -97,8 +98,11 @@ class RuleStore:
             log.error("rule_state_damaged", put_aside=str(aside), reason=str(error))  # noqa: TRY400 - no fault of ours
             self._db = _connect(path)
 
-    def load(self) -> dict[str, Stored]:
-        """All that is stored, by alarm."""
+    def load(self, alarms: Iterable[str]) -> dict[str, Stored]:
+        """What is stored of these alarms, by alarm. Others are forgotten: one that is configured anew begins anew."""
+        keep = json.dumps(list(alarms))
+        with self._db:
+            self._db.execute("DELETE FROM rule WHERE alarm NOT IN (SELECT value FROM json_each(?))", (keep,))
         rows = self._db.execute("SELECT alarm, settings, active, waited, windows, value, saved_at FROM rule")
         return {row[0]: Stored(*row) for row in rows}
 

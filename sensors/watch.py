@@ -50,10 +50,9 @@ class Watch:
         """Go on from what was stored, and tell it again: the last telling may not have got through."""
         now, steady = self._clock.now(), self._clock.steady()
         for name, row in stored.items():
-            if name in self._alarms:
-                alarm = self._alarms[name]
-                self._states[name] = thaw(alarm, row, now, steady)
-                self._tell(self._condition(alarm, self._states[name], "still so after a restart", now))
+            alarm = self._alarms[name]
+            self._states[name] = thaw(alarm, row, now, steady)
+            self._tell(self._condition(alarm, self._states[name], "still so after a restart", now))
 
     def take(self, reading: Reading) -> None:
         """Apply one reading to every rule that looks at its point."""
@@ -106,6 +105,8 @@ class Watch:
         )
 
     def _tell(self, condition: Condition) -> None:
+        if self._told.get(condition.alarm, False) is not condition.active:
+            log.info("condition_changed", alarm=condition.alarm, active=condition.active, reason=condition.reason)
         self._told[condition.alarm] = condition.active
         self._teller.tell(condition)
 
