@@ -50,7 +50,9 @@ class Current:
         self._thread = threading.Thread(target=self._run, name="vault-current", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Begin; the first mark has been told by then."""
+        if self._mark.sequence > self._target.sequence:  # the journal lost its end: nobody knows what is shown
+            self._mark = Mark()
         self._thread.start()
 
     def advance(self, mark: Mark) -> None:
@@ -62,7 +64,12 @@ class Current:
     def stop(self, limit: float = 5.0) -> None:
         """Write what is left, at most for `limit` seconds; the rest is written at the next start. Blocks."""
         deadline = time.monotonic() + limit
-        while self._thread.is_alive() and self.behind and not self._waits and time.monotonic() < deadline:
+        while (
+            self._thread.is_alive()
+            and self.done < self._target.sequence
+            and not self._waits
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
         self._stopping.set()
         self._wake.set()
@@ -70,9 +77,9 @@ class Current:
             self._thread.join()
 
     @property
-    def behind(self) -> int:
-        """Records that are not in `current/` yet."""
-        return max(self._target.sequence - self._mark.sequence, 0)
+    def done(self) -> int:
+        """The sequence number up to which `current/` shows the journal."""
+        return self._mark.sequence
 
     @property
     def waits(self) -> str:

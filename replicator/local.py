@@ -89,12 +89,10 @@ class LocalArchive:
     def fetch(self, digest: bytes, offset: int = 0) -> Generator[bytes, None, None]:
         """As in `Archive`."""
         try:
-            for _ in range(2):
-                db = self._held or self._hold()
-                contents = Contents(self._root, db)
-                if contents.has(digest):
-                    break
-                self._release()  # what it is looked up in may be older than what is asked for
+            contents = Contents(self._root, self._held or self._hold())
+            if not contents.has(digest):  # it may be newer than what it is looked up in
+                self._release()
+                contents = Contents(self._root, self._hold())
             yield from contents.read(digest, offset)
         except sqlite3.DatabaseError as error:
             self._release()

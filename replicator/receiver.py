@@ -67,6 +67,7 @@ class Receiver:
         self.site = hello.site
         self.sources = frozenset(hello.sources)
         self.heard = Heard(time.monotonic(), time.time_ns(), Beat(now_ns=0))
+        self.welcomed = False
         self._shelf = shelf
         self._answer = answer
         self._uploads = Uploads(objects, label)
@@ -83,6 +84,7 @@ class Receiver:
             WireError: it said what a sender may not say.
             BrokenError: the disk did not take an upload.
         """
+        self.welcomed = True
         try:
             async with asyncio.TaskGroup() as group:
                 while True:

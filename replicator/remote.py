@@ -34,7 +34,7 @@ from replicator.messages import (
     Welcome,
 )
 from replicator.stream import HANDSHAKE, SILENCE
-from replicator.tls import handshake_error
+from replicator.tls import handshake_error, refused_error
 from replicator.wire import Message, encode, from_vault
 
 #: Contents asked for before the ones before them are there: it hides the way to the vault and back.
@@ -163,6 +163,7 @@ class _Line:
     def __init__(self, address: VaultAddress, context: ssl.SSLContext | None, site: str) -> None:
         self._peer = f"{address.host}:{address.port}"
         self._frames = from_vault()
+        self._silent_tls = context is not None  # until its first word
         try:
             self._sock = socket.create_connection((address.host, address.port), timeout=HANDSHAKE)
         except OSError as error:
@@ -220,6 +221,9 @@ class _Line:
             data = self._sock.recv(256 * 1024)
         except OSError as error:
             raise self._lost(error) from None
+        if not data and self._silent_tls:
+            raise refused_error(self._peer)
+        self._silent_tls = False
         if not data:
             raise StreamError(f"hear from {self._peer}: connection closed")
         return data
@@ -227,6 +231,8 @@ class _Line:
     def _lost(self, error: OSError) -> StreamError:
         if isinstance(error, ssl.SSLError) and not isinstance(error, TimeoutError):
             return handshake_error(self._peer, error)
+        if self._silent_tls and not isinstance(error, TimeoutError):
+            return refused_error(self._peer)
         return StreamError(f"hear from {self._peer}: {str(error.strerror or error).lower()}")
 
 

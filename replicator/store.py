@@ -9,6 +9,7 @@ import msgspec
 
 from replicator.committer import Committer
 from replicator.current import Current
+from replicator.errors import VaultError
 from replicator.item import Item, Outcome
 from replicator.objects import Objects
 from replicator.recover import lock, recover
@@ -35,6 +36,9 @@ class Store:
         self._lock = lock(root)
         try:
             recovered = recover(root)
+        except OSError as error:
+            os.close(self._lock)
+            raise VaultError(f"open vault {root}: {str(error.strerror).lower()}: {error.filename}") from None
         except BaseException:
             os.close(self._lock)
             raise
@@ -72,6 +76,11 @@ class Store:
     def full(self) -> bool:
         """Whether the last commit found no room."""
         return self._committer.full
+
+    @property
+    def behind(self) -> int:
+        """Durable records that `current/` does not show yet."""
+        return max(self._appender.mark.sequence - self.current.done, 0)
 
     def positions(self) -> dict[str, int]:
         """Each source's durable position."""

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from replicator.errors import FaultError, StreamError, TlsError, WireError
 from replicator.messages import Fault, FromVault, ToVault
-from replicator.tls import handshake_error
+from replicator.tls import handshake_error, refused_error
 from replicator.wire import Frames, Message, encode, from_vault, to_vault
 
 #: Seconds without a byte after which the other end is held to be gone; both ends beat each second.
@@ -30,6 +30,7 @@ class Stream(Generic[_Said]):
         self._reader = reader
         self._writer = writer
         self._frames = frames
+        self._silent_tls = writer.get_extra_info("ssl_object") is not None  # until its first word
         self.peer = _name(writer.get_extra_info("peername"))
 
     async def send(self, message: Message, payload: bytes | memoryview = b"") -> None:
@@ -86,7 +87,10 @@ class Stream(Generic[_Said]):
         except OSError as error:
             raise self._lost("hear from", error) from None
         if data:
+            self._silent_tls = False
             return data
+        if self._silent_tls:
+            raise refused_error(self.peer)
         if self._frames.partial:
             raise WireError(f"hear from {self.peer}: closed within a frame")
         raise StreamError(f"hear from {self.peer}: connection closed")
@@ -94,6 +98,8 @@ class Stream(Generic[_Said]):
     def _lost(self, doing: str, error: OSError) -> StreamError:
         if isinstance(error, ssl.SSLError):
             return handshake_error(self.peer, error)
+        if self._silent_tls:
+            return refused_error(self.peer)
         return StreamError(f"{doing} {self.peer}: {error.strerror or 'connection lost'}")
 
     async def fault(self, code: str, text: str, hint: str = "") -> None:

@@ -84,3 +84,11 @@ def handshake_error(peer: str, error: OSError) -> TlsError:
     else:
         text, hint = _cause(error), "the other end refused our certificate, or does not speak tls 1.3"
     return TlsError(f"secure connection with {peer}: {text}", hint=hint)
+
+
+def refused_error(peer: str) -> TlsError:
+    """What it means when the other end closes before its first word: asyncio's server keeps the reason to itself."""
+    return TlsError(
+        f"secure connection with {peer}: it closed before the first word",
+        hint="it most likely refused our certificate: both ends need one of the same ca; its log says why",
+    )

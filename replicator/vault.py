@@ -16,7 +16,7 @@ from replicator.errors import BrokenError, FaultError, ReplicatorError, StreamEr
 from replicator.greeting import greet
 from replicator.item import Item, Outcome
 from replicator.local import LocalArchive
-from replicator.messages import PROTOCOL, Beat, Hello, ToVault, Welcome
+from replicator.messages import PROTOCOL, Beat, Hello, Put, ToVault, Welcome
 from replicator.receiver import Receiver
 from replicator.senders import Senders
 from replicator.store import Callbacks, Store
@@ -113,7 +113,7 @@ class VaultServer:
             "damage": [{"place": bad.name, "reason": bad.reason} for bad in store.damage],
             "connections": len(self._tasks),
             "sources": self._senders.status(store.positions(), store.sites(), since=self._started_at),
-            "current": {"behind": store.current.behind, "failed": store.current.failed, "waits": store.current.waits},
+            "current": {"behind": store.behind, "failed": store.current.failed, "waits": store.current.waits},
         }
 
     # ---------------------------------------------------------------- connections
@@ -187,13 +187,14 @@ class VaultServer:
                 )
                 return
         self._number += 1
-        answers = Answers(LocalArchive(self._settings.root))
-        receiver = Receiver(stream, hello, self, store.objects, label=str(self._number), answer=answers.answer)
-        async with self._senders.take_over(receiver):
-            await self._settled()
-            with self._metrics.connections.labels("sender").track_inprogress():
-                await stream.send(self._welcome({s: store.positions().get(s, 0) for s in hello.sources}))
-                await receiver.run()
+        with LocalArchive(self._settings.root) as archive:
+            answer = Answers(archive).answer
+            receiver = Receiver(stream, hello, self, store.objects, label=str(self._number), answer=answer)
+            async with self._senders.take_over(receiver):
+                await self._settled()
+                with self._metrics.connections.labels("sender").track_inprogress():
+                    await stream.send(self._welcome({s: store.positions().get(s, 0) for s in hello.sources}))
+                    await receiver.run()
 
     def _welcome(self, positions: dict[str, int]) -> Welcome:
         return Welcome(protocol=PROTOCOL, vault=self._opened().vault, now_ns=time.time_ns(), positions=positions)
@@ -203,11 +204,11 @@ class VaultServer:
         while True:
             await asyncio.sleep(1)
             for receiver in self._senders.all():
-                if not receiver.stream.closing:
+                if receiver.welcomed and not receiver.stream.closing:
                     receiver.stream.post(Beat(now_ns=time.time_ns()))
             store = self._opened()
             self._metrics.free_bytes.set(shutil.disk_usage(self._settings.root).free)
-            self._metrics.behind.set(store.current.behind)
+            self._metrics.behind.set(store.behind)
 
     def _drop(self, reason: str, error: ReplicatorError, peer: str = "") -> None:
         self._metrics.dropped.labels(reason).inc()
@@ -225,7 +226,8 @@ class VaultServer:
 
     def submit(self, item: Item) -> None:
         """As in `Shelf`."""
-        self._metrics.received_bytes.inc(len(item.payload))
+        size = item.message.meta.size if item.stored and isinstance(item.message, Put) else len(item.payload)
+        self._metrics.received_bytes.inc(size)
         self._opened().submit(item)
 
     def positions(self) -> dict[str, int]:

@@ -69,29 +69,28 @@ def _examine(root: Path) -> Iterator[Checked | Damaged]:
 
 
 def _journal(root: Path, vault: str, tally: Tally, catalog: "_Catalog") -> Iterator[Checked | Damaged]:
-    mark, spoiled = Mark(), False
+    mark = Mark()
     for item in read(root / "journal", vault):
         if isinstance(item, Found):
-            _count(item, tally, whole=not spoiled)
+            _count(item, tally)
             catalog.compare(item)
-            mark, spoiled = item.mark, False
+            mark = item.mark
             if tally.records % _TELL_EVERY == 0:
                 yield tally.checked()
-        elif not item.torn:
-            spoiled = item.reason == SPOILED
-            if not spoiled or not _held_elsewhere(root, vault, item):
-                catalog.journal_damaged = True
-                yield Damaged(what="record", name=item.name, reason=item.reason)
+        elif not item.torn and not (item.reason == SPOILED and _held_elsewhere(root, vault, item)):
+            catalog.journal_damaged = True
+            yield Damaged(what="record", name=item.name, reason=item.reason)
     if catalog.mark.sequence > mark.sequence:
         yield Damaged(what="journal", name="end", reason="shorter than acknowledged")
 
 
-def _count(item: Found, tally: Tally, *, whole: bool) -> None:
+def _count(item: Found, tally: Tally) -> None:
     record = item.record
     tally.records += 1
     tally.read += item.end - item.offset
     if record.what is What.PUT and record.hash:
-        tally.wanted[record.hash] = tally.wanted.get(record.hash, False) or (record.inline and whole)
+        # A record's own content that is damaged has been told as such; it is not missing, too.
+        tally.wanted[record.hash] = tally.wanted.get(record.hash, False) or record.inline
 
 
 def _held_elsewhere(root: Path, vault: str, bad: Bad) -> bool:

@@ -117,7 +117,7 @@ class Bench:
 
     def settle(self) -> None:
         """Wait until `current/` shows everything."""
-        wait_for(lambda: self.store.current.behind == 0)
+        wait_for(lambda: self.store.behind == 0)
 
 
 @contextlib.contextmanager
