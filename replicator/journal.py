@@ -126,27 +126,24 @@ class Journal:
 
     def children(self, source: int, parent: bytes) -> dict[bytes, Known]:
         """What the vault has in this folder, by name; not what is deeper."""
-        with self._lock:
-            fresh = {**dict(self._known_out.children(source, parent)), **dict(self._known.children(source, parent))}
+        parts = self._parts()
         rows = self._read(_CHILDREN, (source, parent))
-        found = {row[0]: from_row(*row[1:]) for row in rows}
-        for path, known in fresh.items():
-            name = split(path)[1]
-            if known is None:
-                found.pop(name, None)
-            else:
-                found[name] = known
-        return found
+        found: dict[bytes, Known | None] = {row[0]: from_row(*row[1:]) for row in rows}
+        with self._lock:
+            for part in parts:
+                found.update((split(path)[1], known) for path, known in part.children(source, parent))
+        return {name: known for name, known in found.items() if known is not None}
 
     def under(self, source: int, folder: bytes) -> list[bytes]:
         """Every path under a folder, the deepest first; needs memory for their names. Empty: the whole source."""
+        parts = self._parts()
         if folder:
             rows = self._read(_UNDER, (source, folder, folder + b"/", folder + b"0"))  # 0 follows /
         else:
             rows = self._read(_ALL, (source,))
         paths = {join(*row) for row in rows}
         with self._lock:
-            for part in (self._known_out, self._known):
+            for part in parts:
                 for (number, path), known in part.paths.items():
                     if number == source and (not folder or path.startswith(folder + b"/")):
                         (paths.discard if known is None else paths.add)(path)
@@ -154,17 +151,19 @@ class Journal:
 
     def by_inode(self, source: int, ino: int) -> dict[bytes, Known]:
         """What the vault has that was read from this inode: a renamed file's old name, a file's other names."""
+        parts = self._parts()
         signed = ino - (1 << 64) if ino >= 1 << 63 else ino
         found = {join(*row[:2]): from_row(*row[2:]) for row in self._read(_BY_INODE, (source, signed))}
         with self._lock:
-            for path in list(found):
-                for part in (self._known_out, self._known):
-                    if (source, path) in part.paths:
-                        found.pop(path, None)
-            found.update(self._known_out.by_inode(source, ino))
-            found = {path: known for path, known in found.items() if (source, path) not in self._known.paths}
-            found.update(self._known.by_inode(source, ino))
+            for part in parts:
+                found = {path: known for path, known in found.items() if (source, path) not in part.paths}
+                found.update(part.by_inode(source, ino))
         return found
+
+    def _parts(self) -> tuple[Overlay, Overlay]:
+        """What is not committed, older first: to be taken before the database is read, or a commit slips between."""
+        with self._lock:
+            return self._known_out, self._known
 
     def count(self, source: int) -> int:
         """How many paths the vault has, as of the last commit."""

@@ -92,8 +92,12 @@ class Replicator:
     async def failed(self) -> Exception:
         """Wait until one of the parts ends by an error that it cannot live with; that error."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        error = next(iter(done)).exception()
-        return error if isinstance(error, Exception) else RuntimeError("a part of the replicator ended")
+        for task in done:
+            if not task.cancelled():
+                error = task.exception()
+                return error if isinstance(error, Exception) else RuntimeError("a part of the replicator ended")
+        never: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        return await never  # stopped: nothing can fail any more
 
     async def stop(self, drain: timedelta = timedelta(seconds=20)) -> Left:
         """See and send all that changed before, at most for `drain`, then end. May be called twice.

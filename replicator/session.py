@@ -101,13 +101,12 @@ class Session:
         await stream.send(
             Hello(protocol=PROTOCOL, role="sender", site=self._config.site.id, sources=list(self._sources))
         )
-        async with asyncio.timeout(30):
-            while True:
-                message, _ = await stream.receive()
-                if isinstance(message, Welcome):
-                    return message
-                if not isinstance(message, Beat):
-                    raise StreamError(f"greet vault {stream.peer}: it answered {type(message).__name__.lower()}")
+        while True:
+            message, _ = await stream.receive()
+            if isinstance(message, Welcome):
+                return message
+            if not isinstance(message, Beat):
+                raise StreamError(f"greet vault {stream.peer}: it answered {type(message).__name__.lower()}")
 
     def _welcomed(self, welcome: Welcome) -> None:
         for source in self._sources.values():

@@ -14,6 +14,7 @@ from typing import TypeVar
 import structlog
 
 from config.model import Source as Settings
+from replicator.errors import JournalError
 from replicator.exclude import Excludes
 from replicator.guard import Verdict, judge
 from replicator.journal import Journal
@@ -96,18 +97,25 @@ class Sight:
         """Look until cancelled."""
         try:
             while True:
-                verdict = await self._thread(self._judge)
-                if verdict.fit:
-                    await self._look(replaced=verdict.replaced)
-                else:
-                    self._set_missing(verdict.reason)
-                    await self._pause(_TICK)
+                try:
+                    await self._once()
+                except JournalError as error:  # a disk that recovers is a source that is seen again
+                    self._set_blind(str(error), lasting=False)
+                    await asyncio.sleep(_TICK)
         finally:
             self._closed.set()
             if self._scanner is not None:
                 self._scanner.stop()
             self._threads.shutdown(wait=False)
             self._scans.shutdown(wait=False)
+
+    async def _once(self) -> None:
+        verdict = await self._thread(self._judge)
+        if verdict.fit:
+            await self._look(replaced=verdict.replaced)
+        else:
+            self._set_missing(verdict.reason)
+            await self._pause(_TICK)
 
     def fit(self) -> bool:
         """Whether the root is still the folder that was judged; from any thread."""
