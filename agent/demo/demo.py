@@ -114,6 +114,7 @@ class Demo:
                 for watch in watches:
                     watch.cancel()
         except BaseExceptionGroup as errors:
+            self._kill()  # without one of them the others would only drain into nothing
             raise _first(errors) from errors
 
     async def _prove(self) -> None:
@@ -170,9 +171,12 @@ class Demo:
     def _on_signal(self) -> None:
         """The first asks for the end; the second ends the daemons at once."""
         if self._stop.is_set():
-            for child in self._children.values():
-                child.kill()
+            self._kill()
         self._stop.set()
+
+    def _kill(self) -> None:
+        for child in self._children.values():
+            child.kill()
 
     def _introduce(self) -> None:
         place, say = self.place, self._narrator.say
