@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 import time
 
 from replicator.change import Kind
@@ -19,7 +20,9 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class LargeFile:
-    """One file being read, by one thread at a time. `size` bytes are read, from 0, whatever is appended meanwhile.
+    """One file being read. `size` bytes are read, from 0, whatever is appended meanwhile.
+
+    `close` waits for a `read` in another thread; after it `read` raises OSError.
 
     Raises:
         OSError: it cannot be opened; or, by `read`, not be read.
@@ -34,6 +37,7 @@ class LargeFile:
         self._before = os.fstat(self._fd)
         self._hash = hashlib.sha256()
         self._at = 0
+        self._lock = threading.Lock()
 
     @property
     def size(self) -> int:
@@ -52,12 +56,13 @@ class LargeFile:
 
     def read(self) -> bytes | None:
         """The next bytes; None when it changed so that what was read is no state of it."""
-        data = os.read(self._fd, min(_READ, self.size - self._at))
-        self._hash.update(data)
-        self._at += len(data)
-        if not data or (not tired(self._item) and not self._still()):
-            return None
-        return data
+        with self._lock:
+            data = os.pread(self._fd, min(_READ, self.size - self._at), self._at)
+            self._hash.update(data)
+            self._at += len(data)
+            if not data or (not tired(self._item) and not self._still()):
+                return None
+            return data
 
     def hash_all(self) -> bytes | None:
         """Hash it without sending; None as in `read`."""
@@ -68,7 +73,6 @@ class LargeFile:
 
     def rewind(self) -> None:
         """Begin anew."""
-        os.lseek(self._fd, 0, os.SEEK_SET)
         self._hash = hashlib.sha256()
         self._at = 0
 
@@ -80,7 +84,9 @@ class LargeFile:
 
     def close(self) -> None:
         """Give the descriptor back."""
-        os.close(self._fd)
+        with self._lock:
+            fd, self._fd = self._fd, -1  # a number that no other file will ever have
+            os.close(fd)
 
     def _still(self) -> bool:
         return same_moment(self._before, os.fstat(self._fd))

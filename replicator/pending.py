@@ -245,6 +245,11 @@ class Pending:
                 return item.seen_ns
         return 0
 
+    def waits(self, until_ns: int) -> bool:
+        """Whether one that is not set aside was seen until then; the first to come stand first."""
+        first = next((item for item in self._items.values() if not item.reason), None)
+        return first is not None and first.seen_ns <= until_ns
+
     @property
     def moving(self) -> int:
         """How many there are that are not set aside."""

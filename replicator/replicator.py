@@ -117,11 +117,12 @@ class Replicator:
 
     async def _drain(self, until: float) -> None:
         await asyncio.gather(*(source.sight.settle(until) for source in self._sources))
+        seen_ns = time.time_ns()  # who goes on writing is not waited for
         while time.monotonic() < until:
             for source in self._sources:
                 source.pending.hurry()
                 source.wake.set()
-            if not any(source.pending.moving for source in self._sources):
+            if not any(source.pending.waits(seen_ns) for source in self._sources):
                 return
             await asyncio.sleep(_GLANCE)
 

@@ -5,6 +5,7 @@ import os
 import random
 import socket
 import stat
+import threading
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
@@ -136,6 +137,34 @@ def test_a_stop_at_once_loses_nothing(tmp_path: Path, tree: Path) -> None:
                 left = await running.replicator.stop(timedelta(seconds=LIMIT))
                 assert left == (0, 0)
             await equal(tree, tmp_path / "vault")
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_does_not_wait_for_who_goes_on_writing(tmp_path: Path, tree: Path) -> None:
+    """A file that is rewritten without end does not hold up the stop; what was there before it is safe."""
+    writing = threading.Event()
+    writing.set()
+
+    def write() -> None:
+        while writing.is_set():
+            (tree / "busy").write_bytes(os.urandom(100))
+
+    async def scenario() -> None:
+        async with vault(tmp_path / "vault") as server:
+            running = Running(settings(tmp_path / "state", server.port, tree))
+            await running.replicator.start()
+            thread = threading.Thread(target=write)
+            thread.start()
+            try:
+                await until(lambda: running.source["scanned_at"])
+                (tree / "before").write_text("x")
+                async with asyncio.timeout(LIMIT):
+                    await running.replicator.stop(timedelta(hours=1))
+            finally:
+                writing.clear()
+                thread.join()
+            await until((tmp_path / "vault" / "current" / "docs" / "before").exists)
 
     asyncio.run(scenario())
 
