@@ -31,6 +31,8 @@ _RETRY_PERMANENT = 3600.0
 #: Seconds before a file that changed while it was read is read again, doubled up to the second.
 _BUSY = 0.05
 _BUSY_MOST = 1.0
+#: Seconds between two looks whether a missing root is back.
+_MISSING = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +118,7 @@ class Source:
             await self._until_due()
 
     async def _until_due(self) -> None:
-        due = self.pending.next_due()
+        due = time.monotonic() + _MISSING if self.sight.missing else self.pending.next_due()
         try:
             async with asyncio.timeout_at(None if due is None else max(due, time.monotonic() + 0.001)):
                 await self.wake.wait()
@@ -132,7 +134,7 @@ class Source:
 
     def recall(self) -> None:
         """The connection is gone."""
-        self._reader.forget()
+        self.threads.submit(self._reader.forget)  # behind a batch that is still being read for nobody
         self.pending.recall()
 
     # ------------------------------------------------------------------ what came of it
@@ -173,7 +175,7 @@ class Source:
         """The vault did not take it."""
         self.metrics.failed("refused-again" if refused.again else "refused")
         if sent.item is None:
-            self._reader.forget()
+            self.threads.submit(self._reader.forget)
             return
         wait = min(_RETRY * 2 ** min(sent.item.tries, 20), _RETRY_MOST) if refused.again else _RETRY_PERMANENT
         self._aside(sent.item, f"vault: {refused.text}", wait)
