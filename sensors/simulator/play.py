@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 
 from config.address import Listen, parse_listen
+from config.errors import FieldError
 from config.fields import parse_duration
 from sensors.errors import ScenarioError
 from sensors.profiles import load_profile
@@ -117,7 +119,7 @@ async def simulate(
         begin: whether the steps are played at once, or when `begin()` is called.
 
     Raises:
-        ScenarioError: it is not usable, or its address is in use.
+        ScenarioError: it is not usable, or its address is wrong or in use.
     """
     simulated = Simulated(load_scenario(scenario) if isinstance(scenario, str) else scenario)
     try:
@@ -125,7 +127,10 @@ async def simulate(
             await simulated.open(parse_listen(listen))
         except OSError as error:
             hint = "end what listens there, or choose another port; 0 takes a free one"
-            raise ScenarioError(f"listen on {listen}: {error.strerror}", hint=hint) from error
+            cause = os.strerror(error.errno) if error.errno else str(error)
+            raise ScenarioError(f"listen on {listen}: {cause}", hint=hint) from error
+        except FieldError as error:
+            raise ScenarioError(f"listen: {error.text}", hint=error.hint) from error
         if begin:
             simulated.begin()
         yield simulated

@@ -1,13 +1,16 @@
 """Bytes that real devices and their manuals show, written down by hand: none of them comes from our own encoder."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sensors.errors import RefusedError
+from sensors.errors import AskError, RefusedError
 from sensors.link import Request
 from sensors.modbus import RtuCodec, TcpCodec
 from sensors.plan import plan
 from sensors.profile import decode
 from sensors.profiles import load_profile
+from sensors.simulator.server import check_sum
 
 TEMPERATURE = "01 04 02 01 31 79 74"
 BOTH = "01 04 04 01 31 02 22 2a ce"
@@ -108,6 +111,21 @@ def test_what_is_no_answer_over_tcp_is_not_taken(wrong: str) -> None:
     assert codec.match(bytearray.fromhex(wrong), request) is None
     whole = bytearray.fromhex("00 01 00 00 00 05 01 04 02 01 31")
     assert codec.match(whole, request) == (0x0131,)
+
+
+@given(st.binary(max_size=300), st.sampled_from([1, 2, 3, 4]), st.integers(1, 100))
+def test_any_bytes_are_a_value_of_the_right_size_or_an_error_of_ours(data: bytes, function: int, count: int) -> None:
+    """Whatever comes in, on either framing: nothing yet, as many values as were asked for, or an error of the tree."""
+    request = Request(1, function, 0, count)
+    frame = bytes([1, function]) + data
+    for codec in (RtuCodec(), TcpCodec()):
+        codec.frame(request)
+        for received in (data, frame, frame + check_sum(frame)):
+            try:
+                values = codec.match(bytearray(received), request)
+            except AskError:
+                continue
+            assert values is None or len(values) == count
 
 
 def test_an_answer_behind_noise_is_found() -> None:

@@ -131,6 +131,18 @@ def test_an_address_in_use_is_said() -> None:
     asyncio.run(scenario())
 
 
+def test_an_address_that_is_none_is_said() -> None:
+    """What is no address to listen on is refused with what to write instead."""
+
+    async def scenario() -> None:
+        with pytest.raises(ScenarioError, match="not an address") as caught:
+            async with simulate(one_device("tcp"), "nonsense"):
+                pass
+        assert "HOST:PORT" in caught.value.hint
+
+    asyncio.run(scenario())
+
+
 def test_the_check_sum_is_the_specifications() -> None:
     """The check value of CRC-16/MODBUS over `123456789` is 0x4B37, low byte first on the wire."""
     assert check_sum(b"123456789") == bytes([0x37, 0x4B])
