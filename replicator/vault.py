@@ -43,6 +43,7 @@ class VaultServer:
         self._settings = settings
         self._metrics = VaultMetrics(registry)
         self._senders = Senders()
+        self._readers: set[Stream[ToVault]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._told: set[tuple[str, str]] = set()
         self._number = 0
@@ -156,10 +157,7 @@ class VaultServer:
             if hello.role == "sender":
                 await self._receive(stream, hello)
             else:
-                with self._metrics.connections.labels("reader").track_inprogress():
-                    await stream.send(self._welcome({}))
-                    with LocalArchive(self._settings.root) as archive:
-                        await Answers(archive).serve(stream)
+                await self._read(stream)
         except BrokenError as error:
             self._opened().fail(error)
             await stream.fault("broken", str(error), error.hint)
@@ -196,16 +194,29 @@ class VaultServer:
                     await stream.send(self._welcome({s: store.positions().get(s, 0) for s in hello.sources}))
                     await receiver.run()
 
+    async def _read(self, stream: Stream[ToVault]) -> None:
+        with (
+            self._metrics.connections.labels("reader").track_inprogress(),
+            LocalArchive(self._settings.root) as archive,
+        ):
+            await stream.send(self._welcome({}))
+            self._readers.add(stream)
+            try:
+                await Answers(archive).serve(stream)
+            finally:
+                self._readers.discard(stream)
+
     def _welcome(self, positions: dict[str, int]) -> Welcome:
         return Welcome(protocol=PROTOCOL, vault=self._opened().vault, now_ns=time.time_ns(), positions=positions)
 
     async def _beat(self) -> None:
-        """Each second: tell every sender that the vault lives, and look after the gauges."""
+        """Tell everyone each second that the vault lives, and look after the gauges."""
         while True:
             await asyncio.sleep(1)
-            for receiver in self._senders.all():
-                if receiver.welcomed and not receiver.stream.closing:
-                    receiver.stream.post(Beat(now_ns=time.time_ns()))
+            senders = [receiver.stream for receiver in self._senders.all() if receiver.welcomed]
+            for stream in (*senders, *self._readers):
+                if not stream.closing:
+                    stream.post(Beat(now_ns=time.time_ns()))
             store = self._opened()
             self._metrics.free_bytes.set(shutil.disk_usage(self._settings.root).free)
             self._metrics.behind.set(store.behind)

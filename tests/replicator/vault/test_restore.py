@@ -1,8 +1,10 @@
 """Restoring: what is made, what is refused, and what is said."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -64,24 +66,28 @@ def test_hard_trees_come_back(root: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "to").glob(".bongsu*"))
 
 
-def test_nobody_special_can_restore(root: Path, tmp_path: Path) -> None:
+def test_nobody_special_can_restore(root: Path) -> None:
     """A user without rights gets the same tree, folders with mode 0 included."""
-    work = tmp_path / "work"
-    work.mkdir()
-    os.chown(work, 65534, 65534)
+    # Everything is imported before the rights go: the checkout may be closed to others.
     program = (
         "import os, sys; from pathlib import Path\n"
         "from replicator.local import LocalArchive; from replicator.restore import restore\n"
-        "os.setgid(65534); os.setuid(65534)\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "done = restore(LocalArchive(Path(sys.argv[1])), Path(sys.argv[2]))\n"
         "assert not done.failed, done.failed\n"
     )
-    for folder in (tmp_path, *list(tmp_path.parents)[:-1]):
-        folder.chmod(folder.stat().st_mode | 0o055)
-    subprocess.run([sys.executable, "-c", program, str(root), str(work / "to")], check=True)
+    # pytest closes its own folders to others, and opens none for long.
+    with tempfile.TemporaryDirectory(prefix="bongsu-test-") as name:
+        open_to_all = Path(name)
+        open_to_all.chmod(0o755)
+        vault, work = open_to_all / "vault", open_to_all / "work"
+        shutil.copytree(root, vault, ignore=shutil.ignore_patterns("current"))
+        work.mkdir()
+        os.chown(work, 65534, 65534)
+        subprocess.run([sys.executable, "-c", program, str(vault), str(work / "to")], check=True)
+        found = look(work / "to")
     with LocalArchive(root) as archive:
         want = expected(archive)
-    found = look(work / "to")
     assert {path: found[path] for path in want} == want
 
 

@@ -392,6 +392,20 @@ def test_the_vault_beats(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_reader_hears_the_vault_too(tmp_path: Path) -> None:
+    """A reader that waits for a long answer knows that the vault lives."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as server:
+            stream = await connect("127.0.0.1", server.port)
+            await stream.send(Hello(protocol=PROTOCOL, role="reader", site=SITE))
+            assert isinstance((await stream.receive(LIMIT))[0], Welcome)
+            assert isinstance((await stream.receive(LIMIT))[0], Beat)
+            await stream.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_broken_disk_ends_the_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flush that fails is told to the daemon and to every sender, and nothing is acknowledged."""
 
