@@ -17,6 +17,7 @@ class Objects:
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "objects"
+        self._text = str(self.folder)
         self._incoming = root / "incoming"
 
     def path(self, digest: bytes) -> Path:
@@ -26,8 +27,9 @@ class Objects:
 
     def has(self, digest: bytes, size: int) -> bool:
         """Whether an object of this hash and size is there; its bytes are not looked at."""
-        try:
-            return self.path(digest).stat().st_size == size
+        text = digest.hex()
+        try:  # asked for every new content: a path of strings is made in half the time
+            return os.stat(f"{self._text}/{text[:2]}/{text}").st_size == size  # noqa: PTH116
         except OSError:
             return False
 

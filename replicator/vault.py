@@ -74,6 +74,7 @@ class VaultServer:
             raise VaultError(f"listen on {self._settings.listen}: {why}", hint="is the port taken?") from None
         self._started_at = time.monotonic()
         self._metrics.damaged.set(len(self._store.damage))
+        self._metrics.show(self._store.positions())
         self._accepting = self._loop.create_task(self._accept())
         self._beating = self._loop.create_task(self._beat())
         _log.info("vault listens", host=address.host, port=self.port, vault=self._store.vault, tls=bool(self._context))
@@ -116,8 +117,6 @@ class VaultServer:
             "sources": self._senders.status(store.positions(), store.sites(), since=self._started_at),
             "current": {"behind": store.behind, "failed": store.current.failed, "waits": store.current.waits},
         }
-
-    # ---------------------------------------------------------------- connections
 
     async def _accept(self) -> None:
         if self._socket is None:
@@ -277,8 +276,8 @@ class VaultServer:
                 ticket.set_result(None)
         for receiver, own in by_receiver.items():
             receiver.deliver(own)
-            for source in receiver.sources:
-                self._metrics.position.labels(source).set(self.positions().get(source, 0))
+        if by_receiver:
+            self._metrics.show(self.positions())
 
     def _store_failed(self, error: Exception) -> None:
         """Called in any thread."""

@@ -36,3 +36,8 @@ class VaultMetrics:
             self.dropped.labels(reason)
         for role in ("sender", "reader"):
             self.connections.labels(role)
+
+    def show(self, positions: dict[str, int]) -> None:
+        """Show sources' positions."""
+        for source, position in positions.items():
+            self.position.labels(source).set(position)

@@ -406,6 +406,35 @@ def test_a_reader_hears_the_vault_too(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_what_happens_is_counted(tmp_path: Path) -> None:
+    """Positions are shown from the start; refusals and dropped connections are counted by reason."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as server, sending(server.port) as sender:
+            await sender.file(b"a", b"x")
+        registry = CollectorRegistry()
+        settings = Vault(listen="127.0.0.1:0", root=tmp_path)
+        server = VaultServer(settings, registry=registry)
+        await server.start()
+        try:
+            assert registry.get_sample_value("bongsu_vault_position", {"source": SOURCE}) == 2
+            assert registry.get_sample_value("bongsu_vault_refused_total", {"reason": "path"}) == 0
+            async with sending(server.port) as sender:
+                await sender.keep(put_file(b"..", b""))
+                await sender.file(b"b", b"xyz")
+                with socket.create_connection(("127.0.0.1", server.port)) as junk:
+                    junk.sendall(b"\xff" * 20)
+                    wrong = {"reason": "wire"}
+                    await wait_until(lambda: registry.get_sample_value("bongsu_vault_dropped_total", wrong) == 1)
+            assert registry.get_sample_value("bongsu_vault_refused_total", {"reason": "path"}) == 1
+            assert registry.get_sample_value("bongsu_vault_position", {"source": SOURCE}) == 3
+            assert registry.get_sample_value("bongsu_vault_received_bytes_total") == 3
+        finally:
+            await server.stop()
+
+    asyncio.run(scenario())
+
+
 def test_a_broken_disk_ends_the_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flush that fails is told to the daemon and to every sender, and nothing is acknowledged."""
 
