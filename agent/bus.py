@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import random
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,7 +107,7 @@ class Bus:
             BusError: the broker cannot be reached or refuses us.
         """
         try:
-            async with _client(self._login):
+            async with _connected(self._login):
                 pass
         except (aiomqtt.MqttError, OSError, TimeoutError) as error:
             address = self._login.address
@@ -126,7 +127,7 @@ class Bus:
 
     async def _session(self, stop: asyncio.Event) -> None:
         login = replace(self._login, address=await self._address())
-        async with _client(login, aiomqtt.Will(self._topic, self._offline, _QOS, True)) as client:
+        async with _connected(login, aiomqtt.Will(self._topic, self._offline, _QOS, True)) as client:
             self._outbox.put(Publication(self._topic, self._online, True))
             self._outbox.renew()
             await self._publish_waiting(client, stop)
@@ -167,6 +168,18 @@ class Bus:
             log.warning("broker is not there", reason=reason)
         self._up, self._reason = up, reason
         self._on_change(up, reason)
+
+
+@asynccontextmanager
+async def _connected(login: BusLogin, will: aiomqtt.Will | None = None) -> AsyncGenerator[aiomqtt.Client, None]:
+    client = _client(login, will)
+    try:
+        async with client:
+            yield client
+    finally:
+        # aiomqtt leaves a connection that was not answered in time open: its reader would stay in our loop, and its
+        # will at the broker would call us offline some day. Closing twice does nothing.
+        client._client._sock_close()  # noqa: SLF001
 
 
 def _client(login: BusLogin, will: aiomqtt.Will | None = None) -> aiomqtt.Client:

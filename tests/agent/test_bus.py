@@ -161,14 +161,22 @@ def test_junk_at_the_brokers_port_hurts_nobody(start: Start, tmp_path: Path) -> 
 
 
 def test_a_broker_that_accepts_and_says_nothing_is_down() -> None:
-    """A connection is no broker: without an answer it is told as down, and stopping does not wait for it."""
+    """A connection is no broker: without an answer it is told as down and closed, will and all; then tried anew."""
     states: list[bool] = []
 
     async def scenario() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as mute:
-            login = BusLogin(BusAddress("127.0.0.1", mute.getsockname()[1], tls=False))
-            async with _bus(login, states):
-                await eventually(lambda: states == [False], "it is down")
+        ended: list[int] = []
+
+        async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            ended.append(len(await reader.read()))
+            writer.close()
+
+        server = await asyncio.start_server(mute, "127.0.0.1", 0)
+        login = BusLogin(BusAddress("127.0.0.1", server.sockets[0].getsockname()[1], tls=False))
+        async with _bus(login, states):
+            await eventually(lambda: states == [False] and len(ended) > 1, "it is down, closed, and tried again")
+        server.close()
+        await server.wait_closed()
 
     run(scenario())
 
