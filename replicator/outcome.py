@@ -39,7 +39,7 @@ class Same(NamedTuple):
 
 
 class Inside(NamedTuple):
-    """A folder is gone: what the vault has in it must go first, in this order, then it."""
+    """A folder is gone: what the vault has in it must go first (and what is in that), then it."""
 
     item: Item
     paths: list[bytes]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from replicator.change import Kind, Meta
 from replicator.folders import OpenFolders
 from replicator.journal import Journal
-from replicator.journal_rows import Known
+from replicator.journal_rows import Known, join
 from replicator.marks import RACY_NS, kind_of, meta_of, same_moment, unchanged
 from replicator.messages import INLINE
 from replicator.names import Names
@@ -99,8 +99,8 @@ class Reader:
     def _inside(self, item: Item, known: Known | None) -> Inside | None:
         if known is not None and known.meta.kind is not Kind.FOLDER:
             return None
-        paths = self._journal.under(self._source, item.path)
-        return Inside(item, paths) if paths else None
+        names = self._journal.children(self._source, item.path)
+        return Inside(item, [join(item.path, name) for name in names]) if names else None
 
     def _path(self, item: Item, folder: int, name: bytes, found: os.stat_result) -> Outcome:
         kind = kind_of(found)

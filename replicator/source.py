@@ -156,11 +156,11 @@ class Source:
         now = time.monotonic()
         for path in paths:
             self.pending.add(path, item.seen_ns, now)
-        self.pending.retry(item, now, _BUSY)
+        self.pending.retry(item, now, _busy(item))
 
     def busy(self, item: Item) -> None:
         """It changed while it was read."""
-        self.pending.retry(item, time.monotonic(), min(_BUSY * 2**item.tries, _BUSY_MOST))
+        self.pending.retry(item, time.monotonic(), _busy(item))
 
     def held(self, item: Item) -> None:
         """The root is not there: nothing can be said of it."""
@@ -234,3 +234,7 @@ class Source:
         if self.settings.watch == "scan" and self.row.scanned_ns:
             since.append(self.row.scanned_ns)
         return max(0.0, (now_ns - min(since)) / 1e9) if since else 0.0
+
+
+def _busy(item: Item) -> float:
+    return float(min(_BUSY * 2 ** min(item.tries, 10), _BUSY_MOST))
