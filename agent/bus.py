@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import structlog
@@ -132,23 +133,30 @@ class Bus:
             self._outbox.renew()
             await self._publish_waiting(client, stop)
             self._tell(True, "")
-            while not stop.is_set():
-                await self._wait_for_work(stop)
-                if not self._outbox:
-                    self._outbox.put(Publication(self._topic, self._online, True))
-                await self._publish_waiting(client, stop)
+            await self._publish_on(client, stop)
             await self._publish_waiting(client, None)
             await client.publish(self._topic, self._offline, _QOS, True, timeout=_ANSWER_SECONDS)
         self._tell(False, "stopped")
 
-    async def _wait_for_work(self, stop: asyncio.Event) -> None:
+    async def _publish_on(self, client: aiomqtt.Client, stop: asyncio.Event) -> None:
+        """Publish what comes until the stop; raises as soon as the connection ends."""
+        ending = asyncio.create_task(_until_gone(client))
         stopping = asyncio.create_task(stop.wait())
-        waking = asyncio.create_task(self._wake.wait())
         try:
-            await asyncio.wait({stopping, waking}, timeout=_IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            while not stop.is_set():
+                waking = asyncio.create_task(self._wake.wait())
+                waited: set[asyncio.Future[Any]] = {ending, stopping, waking}
+                await asyncio.wait(waited, timeout=_IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                waking.cancel()
+                if ending.done():
+                    ending.result()
+                if not self._outbox:
+                    self._outbox.put(Publication(self._topic, self._online, True))
+                await self._publish_waiting(client, stop)
         finally:
             stopping.cancel()
-            waking.cancel()
+            ending.cancel()
+            await asyncio.gather(ending, stopping, return_exceptions=True)
 
     async def _publish_waiting(self, client: aiomqtt.Client, stop: asyncio.Event | None) -> None:
         self._wake.clear()
@@ -180,6 +188,12 @@ async def _connected(login: BusLogin, will: aiomqtt.Will | None = None) -> Async
         # aiomqtt leaves a connection that was not answered in time open: its reader would stay in our loop, and its
         # will at the broker would call us offline some day. Closing twice does nothing.
         client._client._sock_close()  # noqa: SLF001
+
+
+async def _until_gone(client: aiomqtt.Client) -> None:
+    """Wait until the connection ends, which raises; we subscribe to nothing, so nothing comes."""
+    async for _ in client.messages:
+        pass
 
 
 def _client(login: BusLogin, will: aiomqtt.Will | None = None) -> aiomqtt.Client:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import supervisor as supervisor_module
 from agent.errors import AlreadyRunningError, FatalError
 from agent.lifecycle import Teardown
 from agent.lock import StateLock, prepare_state
@@ -48,8 +49,9 @@ def test_a_step_that_raises_or_hangs_is_named_and_the_rest_runs() -> None:
     assert done == ["last"]
 
 
-def test_a_failing_task_is_started_again_and_its_state_told() -> None:
+def test_a_failing_task_is_started_again_and_its_state_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that fails twice and then works is told as down, then up."""
+    monkeypatch.setattr(supervisor_module, "_WELL_AFTER", 0.2)
     told: list[tuple[str, bool, str]] = []
     runs: list[int] = []
 
