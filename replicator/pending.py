@@ -212,6 +212,14 @@ class Pending:
             self._aside.pop(item.path, None)
         self._postpone(item, now + wait)
 
+    def nudge(self, path: bytes) -> bool:
+        """What this path was waiting for has happened: it is tried now; whether it was waiting."""
+        item = self._items.get(path)
+        if item is None or item.state is not State.LATER or item.reason or not item.tries:
+            return False
+        self._make_ready(item)
+        return True
+
     def recall(self) -> None:
         """The connection is gone: what was under way may or may not have arrived."""
         for item in self._items.values():

@@ -191,6 +191,8 @@ class Source:
         """It is durable at the vault."""
         self.journal.put(self.number, sent.path, sent.known)
         if sent.item is not None:
+            if sent.known is None and self.pending.nudge(sent.path.rpartition(b"/")[0]):
+                self.wake.set()  # a gone folder goes once what was in it is gone
             self.metrics.durable(sent.item)
             self._finish(sent.item, sent=True)
 

@@ -73,13 +73,13 @@ def test_names_are_bytes(tmp_path: Path, tree: Path) -> None:
 
 @pytest.mark.parametrize("watch", ["events", "scan"])
 def test_random_changes_arrive(tmp_path: Path, tree: Path, watch: str) -> None:
-    """Thousands of random creations, writes, renames, deletions, links and rights: the end state is the tree's."""
+    """A thousand random creations, writes, renames, deletions, links and rights: the end state is the tree's."""
     seed = random.randrange(1 << 32)
 
     async def steps(running: Running) -> None:
         churn = Churn(tree, random.Random(seed))
-        for _ in range(6):
-            await asyncio.to_thread(churn.run, 400)
+        for _ in range(5):
+            await asyncio.to_thread(churn.run, 250)
             await asyncio.sleep(0)
         await running.settle()
 
