@@ -21,6 +21,9 @@ _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_ITEMS = 2000
 #: The catalog is written when nothing has come for so many seconds, or when so many records wait for it.
 _IDLE = 0.02
+#: The same when only few wait: their files in `current/` wait for it.
+_IDLE_FEW = 0.002
+_FEW = 16
 _UNAPPLIED = 2000
 _log = structlog.get_logger(__name__)
 
@@ -78,7 +81,7 @@ class Committer:
     def _turn(self) -> bool:
         """One commit, or the catalog when nothing waits; False at the end."""
         try:
-            first = self._queue.get(timeout=_IDLE if self._unapplied else None)
+            first = self._queue.get(timeout=self._patience())
         except queue.Empty:
             self._apply()
             return True
@@ -88,6 +91,12 @@ class Committer:
         if len(self._unapplied) >= _UNAPPLIED:
             self._apply()
         return more
+
+    def _patience(self) -> float | None:
+        """Seconds to wait for the next item before the catalog is written; None when nothing is to be written."""
+        if not self._unapplied:
+            return None
+        return _IDLE_FEW if len(self._unapplied) <= _FEW else _IDLE
 
     def _collect(self, first: Item | None) -> tuple[list[Item], bool]:
         """All that waits, within the limits of one commit."""
