@@ -2,10 +2,13 @@
 
 import os
 import stat
+from collections import OrderedDict
 
 from replicator.journal import Journal
 
 _Seen = tuple[int, bytes]
+#: Files with one name that are remembered: more than can be under way and not in the journal yet.
+_RECENT = 8192
 
 
 class Names:
@@ -18,6 +21,7 @@ class Names:
         self._source = source
         self._journal = journal
         self._seen: dict[int, dict[bytes, _Seen]] = {}
+        self._recent: OrderedDict[int, tuple[bytes, _Seen]] = OrderedDict()
 
     def others(self, path: bytes, found: os.stat_result, digest: bytes) -> list[bytes]:
         """The names that were last read in another state; `digest` is empty where it is not known."""
@@ -25,13 +29,24 @@ class Names:
             return []
         if found.st_nlink == 1:
             self._seen.pop(found.st_ino, None)
+            self._alone(path, found, digest)
             return []
         names = self._seen.get(found.st_ino)
         if names is None:
             known = self._journal.by_inode(self._source, found.st_ino)
             names = self._seen[found.st_ino] = {name: (each.ctime_ns, each.hash) for name, each in known.items()}
+            if found.st_ino in self._recent:
+                name, state = self._recent[found.st_ino]
+                names[name] = state
         ctime_ns = found.st_ctime_ns
         names[path] = (ctime_ns, digest)
         return [
             name for name, (at_ns, seen) in names.items() if at_ns != ctime_ns or (digest and seen and seen != digest)
         ]
+
+    def _alone(self, path: bytes, found: os.stat_result, digest: bytes) -> None:
+        """A second name may come before the journal has the first, and nothing tells the first one then."""
+        self._recent.pop(found.st_ino, None)
+        self._recent[found.st_ino] = (path, (found.st_ctime_ns, digest))
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)

@@ -13,6 +13,7 @@ from replicator.change import Kind, Meta
 from replicator.errors import JournalError
 from replicator.journal import Journal
 from replicator.journal_rows import Known, SourceRow, Waiting
+from replicator.names import Names
 from tests.replicator.source.support import NAMES
 
 
@@ -136,3 +137,16 @@ def test_a_folder_that_is_not_there_is_an_error_with_a_hint(tmp_path: Path) -> N
         Journal(tmp_path / "none" / "replicator.sqlite")
     assert caught.value.hint
     assert os.fspath(tmp_path) in str(caught.value)
+
+
+def test_the_first_name_of_a_file_is_told_when_another_one_changes(journal: Journal, tmp_path: Path) -> None:
+    """A file under way by its only name, not in the journal yet: changed by a second name, the first one is told."""
+    number, _ = journal.source("docs")
+    names = Names(number, journal)
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("one")
+    assert names.others(b"first", first.lstat(), b"1") == []
+    second.hardlink_to(first)
+    second.write_text("two")
+    assert names.others(b"second", second.lstat(), b"2") == [b"first"]
+    assert names.others(b"first", first.lstat(), b"2") == []
