@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.office import WITHOUT_RIGHTS, Office
 from tests.support.modbus import ModbusServer
+from tests.support.mosquitto import answers
 from tests.support.sink import Sink
 from tests.support.trees import same, snapshot
 from tests.support.waiting import until
@@ -68,6 +69,7 @@ def test_what_is_no_file_is_left_out(running: Office) -> None:
 def test_junk_disturbs_nothing(running: Office, name: str) -> None:
     """Random bytes, huge lengths and half frames on a port end that connection; files go on and the daemons live."""
     port = running.ports[name]
+    until(lambda: answers(port), f"something answers at the port of {name}")
     for junk in (os.urandom(4096), b"\xff" * 64, b"\x00\x00\x10\x00", b"GET / HTTP/9\r\n\r\n", b"\x10\xff\xff\xff\x7f"):
         with socket.create_connection(("127.0.0.1", port), 10) as line:
             line.sendall(junk)
