@@ -12,7 +12,7 @@ from config.model import Source as Settings
 from replicator.events import InotifyWatcher
 from replicator.exclude import Excludes
 from replicator.journal import Journal
-from replicator.journal_rows import Known
+from replicator.journal_rows import Known, join
 from replicator.link import Sent
 from replicator.messages import Refused
 from replicator.outcome import Outcome
@@ -150,6 +150,8 @@ class Source:
         now, seen_ns = time.monotonic(), time.time_ns()
         for path in paths:
             self.pending.add(path, seen_ns, now)
+        if paths:
+            self.wake.set()
 
     def inside(self, item: Item, paths: list[bytes]) -> None:
         """What is in a gone folder goes first."""
@@ -190,11 +192,20 @@ class Source:
     def done(self, sent: Sent) -> None:
         """It is durable at the vault."""
         self.journal.put(self.number, sent.path, sent.known)
+        self._stranded(sent)
         if sent.item is not None:
             if sent.known is None and self.pending.nudge(sent.path.rpartition(b"/")[0]):
                 self.wake.set()  # a gone folder goes once what was in it is gone
             self.metrics.durable(sent.item)
             self._finish(sent.item, sent=True)
+
+    def _stranded(self, sent: Sent) -> None:
+        """A folder that went while what is in it was under way: no event names those, so they are looked at again."""
+        parent = sent.path.rpartition(b"/")[0]
+        if sent.known is None:
+            self.named([join(sent.path, name) for name in self.journal.children(self.number, sent.path)])
+        elif parent and self.journal.get(self.number, parent) is None:
+            self.named([sent.path])
 
     def at(self, position: int) -> None:
         """How far the vault is."""
