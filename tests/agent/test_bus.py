@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -177,6 +178,89 @@ def test_a_broker_that_accepts_and_says_nothing_is_down() -> None:
             await eventually(lambda: states == [False] and len(ended) > 1, "it is down, closed, and tried again")
         server.close()
         await server.wait_closed()
+
+    run(scenario())
+
+
+def test_other_connections_of_the_loop_do_not_notice_a_broker_that_hangs_up(tmp_path: Path) -> None:
+    """While a broker closes each connection at once, what else the loop talks to goes on being answered."""
+
+    async def scenario() -> None:
+        refused: list[int] = []
+
+        async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            refused.append(1)
+            writer.close()
+
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.read(1))
+            await writer.drain()
+            writer.close()
+
+        async with asyncio.TaskGroup() as group:
+            bad, good = [await asyncio.start_server(each, "127.0.0.1", 0) for each in (hang_up, echo)]
+            ports = [server.sockets[0].getsockname()[1] for server in (bad, good)]
+            bus = Bus(BusLogin(BusAddress("127.0.0.1", ports[0], tls=False)), ALIVE, lambda _up, _reason: None)
+
+            async def ask() -> None:
+                reader, writer = await asyncio.open_connection("127.0.0.1", ports[1])
+                writer.write(b"x")
+                async with asyncio.timeout(30):
+                    assert await reader.read(1) == b"x"
+                writer.close()
+                await writer.wait_closed()
+
+            async def knock() -> None:
+                while len(refused) < 8:
+                    with pytest.raises(BusError):
+                        await bus.check()
+
+            tries = [group.create_task(knock()) for _ in range(4)]
+            while not all(task.done() for task in tries):
+                await ask()
+            for server in (bad, good):
+                server.close()
+                await server.wait_closed()
+
+    run(scenario())
+
+
+def test_it_lives_in_a_thread_of_its_own_and_leaves_none(tmp_path: Path) -> None:
+    """`put` is heard from any thread, changes are told in the caller's, and after the stop no thread is left."""
+    told: list[int] = []
+
+    async def scenario() -> None:
+        before = set(threading.enumerate())
+        async with _mosquitto(tmp_path) as broker, Heard(broker.login.address.port) as heard:
+            stop = asyncio.Event()
+            bus = Bus(broker.login, ALIVE, lambda _up, _reason: told.append(threading.get_ident()))
+            task = asyncio.create_task(bus.run(stop))
+            await eventually(lambda: told, "the broker is there")
+            other = threading.Thread(target=lambda: bus.put("bongsu/v1/t/event/e", b"1", retain=False))
+            other.start()
+            other.join()
+            await eventually(lambda: heard.newest.get("bongsu/v1/t/event/e") == b"1", "it is heard")
+            stop.set()
+            await task
+            assert not {each.name for each in set(threading.enumerate()) - before if each.name == "apart"}
+        assert set(told) == {threading.get_ident()}
+
+    run(scenario())
+
+
+def test_a_cancelled_bus_is_gone_at_once(tmp_path: Path) -> None:
+    """A cancel ends the connection, its thread included."""
+
+    async def scenario() -> None:
+        states: list[bool] = []
+        async with _mosquitto(tmp_path) as broker:
+            bus = Bus(broker.login, ALIVE, lambda up, _reason: states.append(up))
+            task = asyncio.create_task(bus.run(asyncio.Event()))
+            await eventually(lambda: states == [True], "the broker is there")
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert task.cancelled()
+            assert "apart" not in {thread.name for thread in threading.enumerate()}
 
     run(scenario())
 
