@@ -1,5 +1,7 @@
 """One daemon of a part in one state directory."""
 
+import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -21,6 +23,8 @@ def prepare_state(state: Path) -> None:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
+        if error.errno == errno.ENOSPC and state.is_dir():
+            return  # each part says for itself what it cannot do without room
         raise FatalError(f"write state directory {state}: {error.strerror}", _STATE_HINT) from error
 
 
@@ -52,9 +56,10 @@ class StateLock:
                 f"start {self._part}: another {self._part} is running in {self._path.parent} (process {holder})",
                 "stop it first, or give this one a [site] state of its own",
             ) from error
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n".encode("ascii"), 0)
         self._file = file
+        with contextlib.suppress(OSError):  # only for people; a full disk must not keep us from starting
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode("ascii"), 0)
 
     def release(self) -> None:
         """Give the lock back; may be called twice. The file stays: removing it would race with the next holder."""

@@ -6,10 +6,11 @@ from datetime import timedelta
 import structlog
 from prometheus_client import CollectorRegistry
 
-from agent.errors import reason_of
+from agent.errors import FatalError, hint_of, reason_of
 from alerts.channels import build
 from alerts.desk import Desk
 from alerts.dispatcher import Dispatcher
+from alerts.errors import DamagedError
 from alerts.metrics import AlertMetrics
 from config.model import Config
 
@@ -28,7 +29,20 @@ class Notices:
         self._metrics.prepare(config, desk)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Dispatch until the event is set, then drain. May be called again after it raised."""
+        """Dispatch until the event is set, then drain. May be called again after it raised.
+
+        Raises:
+            FatalError: the state file was damaged while it was open; the next start puts it aside.
+        """
+        try:
+            await self._dispatch(stop)
+        except ExceptionGroup as group:
+            error = next((each for each in group.exceptions if isinstance(each, DamagedError)), None)
+            if error is None:
+                raise
+            raise FatalError(reason_of(error), hint_of(error)) from group
+
+    async def _dispatch(self, stop: asyncio.Event) -> None:
         dispatcher = Dispatcher(self._desk, self._channels, self._config, metrics=self._metrics)
         done = asyncio.Event()
         running = asyncio.create_task(dispatcher.run(done))

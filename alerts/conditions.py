@@ -1,6 +1,7 @@
 """Conditions that this package itself tells."""
 
 from datetime import datetime
+from pathlib import Path
 
 from alerts.condition import Condition
 from alerts.errors import Reason
@@ -9,6 +10,8 @@ from alerts.views import AlarmView
 from config.model import Severity, Site
 
 CHANNELS = "channels"  # the part that failing channels' alarms belong to
+STORE = "store"  # the part that the state file's own alarm belongs to
+_ANEW = {"ko": "경보 기록이 손상되어 새로 시작함", "en": "alarm records were damaged and begin anew"}
 _FAILING = {"ko": "통보 채널 {0} 전송 실패", "en": "channel {0} does not deliver"}
 
 
@@ -34,5 +37,18 @@ def channel_condition(channel: str, site: Site, reason: Reason | None, at: datet
         text=_FAILING[site.language].format(channel),
         value=str(reason or ""),
         reason=str(reason or "it accepts again"),
+        at=at,
+    )
+
+
+def damaged_condition(aside: Path, site: Site, at: datetime) -> Condition:
+    """Return the condition of a state file that was put aside: who had acknowledged what is forgotten."""
+    return Condition(
+        alarm=STORE,
+        active=True,
+        severity=Severity.ALERT,
+        text=_ANEW[site.language],
+        value=aside.name,
+        reason="the state file was damaged",
         at=at,
     )

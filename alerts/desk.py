@@ -12,12 +12,13 @@ from alerts import alarm as life
 from alerts import history, queue, rows
 from alerts.clock import Clock, SteadyClock
 from alerts.condition import Condition
-from alerts.conditions import CHANNELS, cleared
+from alerts.conditions import CHANNELS, STORE, cleared, damaged_condition
 from alerts.errors import NobodyToTell, StoreError, UnknownAlarm, UnknownChannel, UnknownContact
 from alerts.event import Event
 from alerts.ledger import Ledger
 from alerts.message import shelving_text, test_text
 from alerts.outbox import Outbox
+from alerts.rescue import open_or_renew
 from alerts.routing import CHANNEL_ALARM, Delivery
 from alerts.show import Show
 from alerts.store import Store
@@ -53,13 +54,17 @@ class Desk(Show):
     def open(cls, path: Path, config: Config, *, clock: Clock | None = None) -> "Desk":
         """Open the state file, or make it; drop what is older than 400 days; clear what is no longer configured.
 
+        One that is damaged is put aside, which is an alarm until the next start.
+
         Raises:
             StoreError: the file cannot be used.
         """
-        store = Store.open(path)
+        store, damaged = open_or_renew(path)
         try:
             desk = cls(store, config, clock or SteadyClock())
             desk._settle()
+            if damaged is not None:
+                desk.apply(damaged_condition(damaged, config.site, desk.clock()), part=STORE)
         except BaseException:
             store.close()
             raise
@@ -211,6 +216,8 @@ class Desk(Show):
 
     def _orphaned(self, view: AlarmView) -> bool:
         """Tell whether the configuration has lost what would ever clear the alarm."""
+        if view.part == STORE:
+            return True  # the file is sound now
         if view.part == CHANNELS:
             return view.id.removeprefix(CHANNEL_ALARM) not in [channel.id for channel in self._config.channel]
         return view.part == "" and ":" not in view.id and view.id not in [alarm.id for alarm in self._config.alarm]

@@ -14,7 +14,7 @@ import structlog
 from alerts.channel import Channel, DeliveryError, Message, Reason
 from alerts.clock import Clock
 from alerts.desk import Desk
-from alerts.errors import StoreError
+from alerts.errors import DamagedError, StoreError
 from alerts.event import Event, Kind
 from alerts.metrics import AlertMetrics
 from alerts.queue import Attempt, Claim
@@ -67,6 +67,9 @@ class Dispatcher:
         """Work until `stop`, then let go at once; what was just being sent is sent again by the next run.
 
         It is run once. Call `drain` before, to stop with nothing left.
+
+        Raises:
+            ExceptionGroup: with a `DamagedError`: the state file was damaged while it was open.
         """
         loop = asyncio.get_running_loop()
         end = self._desk.subscribe(lambda event: self._heard(loop, event))
@@ -105,6 +108,8 @@ class Dispatcher:
             try:
                 pause = await self._turn(group)
                 self._well()
+            except DamagedError:
+                raise  # it gets no better: the next start puts the file aside
             except StoreError as error:
                 self._ill(error)
                 pause = _PAUSE

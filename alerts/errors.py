@@ -2,6 +2,7 @@
 
 AlertsError
 ├── StoreError            the state file cannot be opened, read or written
+│   └── DamagedError      what it holds is no database any more
 ├── UnknownAlarm          no alarm has this id
 ├── UnknownContact        no contact has this id
 ├── UnknownChannel        no channel has this id
@@ -28,6 +29,10 @@ class AlertsError(Exception):
 
 class StoreError(AlertsError):
     """The state file cannot be opened, read or written. Nothing of the failed step is kept."""
+
+
+class DamagedError(StoreError):
+    """What the state file holds is no database any more: only a new one helps."""
 
 
 class UnknownAlarm(AlertsError):  # noqa: N818 - the glossary's word, as users see it

@@ -11,7 +11,7 @@ from threading import RLock
 import msgspec
 import structlog
 
-from alerts.errors import StoreError
+from alerts.errors import DamagedError, StoreError
 
 SCHEMA = 1  # goes to `user_version`; a file with a higher one is left alone
 APPLICATION = 0x626F6E67  # "bong", in the file's header
@@ -79,26 +79,23 @@ class Store:
 
     @classmethod
     def open(cls, path: Path) -> "Store":
-        """Open the file, or make it.
+        """Open the file, or make it; on a full disk in the room that was held back.
 
         Raises:
-            StoreError: it cannot be made or written, is damaged, another program's, or a newer version's.
+            DamagedError: it is no sound database.
+            StoreError: it cannot be made or written, is another program's, or a newer version's.
         """
-        verb = f"open state file {path}"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-        except (sqlite3.Error, OSError) as error:
-            raise _named(verb, error, path) from error
-        try:
-            _prepare(connection, path)
-        except sqlite3.Error as error:
-            connection.close()
-            raise _named(verb, error, path) from error
-        except BaseException:
-            connection.close()
+            connection = _connect(path)
+        except DamagedError:
             raise
-        _hold_back(reserve_of(path))
+        except StoreError:
+            # Whatever a full disk makes SQLite say: a monitor that starts in a fire must not need room.
+            if not (_is_full(path.parent) and _give_up(reserve_of(path))):
+                raise
+            connection = _connect(path)
+        else:
+            _hold_back(reserve_of(path))
         return cls(connection, path)
 
     @contextmanager
@@ -138,9 +135,7 @@ class Store:
 
     def _spend(self) -> None:
         """Give up the room that was held back, and the log's where it can be emptied; the next try finds it."""
-        with suppress(OSError):
-            self._reserve.unlink()
-            _log.error("disk full, held-back room given up", path=str(self._path), bytes=RESERVE)
+        _give_up(self._reserve)
         with suppress(sqlite3.Error):
             if self._connection is not None:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -178,6 +173,43 @@ def _hold_back(path: Path) -> None:
         _log.warning("no room held back", path=str(path), cause=error.strerror)
 
 
+def _give_up(reserve: Path) -> bool:
+    """Give the room back to the disk. Returns whether there was any."""
+    try:
+        reserve.unlink()
+    except OSError:
+        return False
+    _log.error("disk full, held-back room given up", path=str(reserve), bytes=RESERVE)
+    return True
+
+
+def _is_full(folder: Path) -> bool:
+    """Tell whether a disk has less free than is held back."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < RESERVE
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    verb = f"open state file {path}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+    except (sqlite3.Error, OSError) as error:
+        raise _named(verb, error, path) from error
+    try:
+        _prepare(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _named(verb, error, path) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -188,7 +220,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreError(text, "install the bongsu that wrote it, or a newer one")
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise StoreError(f"open state file {path}: it is damaged: {found}", _damaged(path))
+        raise DamagedError(f"open state file {path}: it is damaged: {found}", _damaged(path))
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
@@ -225,4 +257,5 @@ def _named(verb: str, error: Exception, path: Path) -> StoreError:
         cause, hint = error.strerror or str(error), f"make {path.parent}, writable for the user that the daemon runs as"
     else:
         cause, hint = str(error), hints.get(code, "this is a fault of bongsu: report it with the log")
-    return StoreError(f"{verb}: {cause.lower()}", hint)
+    kind = DamagedError if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT} else StoreError
+    return kind(f"{verb}: {cause.lower()}", hint)

@@ -14,7 +14,7 @@ import pytest
 
 from agent.errors import AlreadyRunningError, FatalError
 from agent.monitor import MonitorDaemon
-from alerts.errors import StoreError
+from alerts.errors import DamagedError, StoreError
 from tests.agent import site
 from tests.agent.support import Heard, eventually, run
 from tests.support.modbus import ModbusServer
@@ -200,6 +200,25 @@ def test_an_alarm_survives_a_disk_that_cannot_be_written(
                 await eventually(lambda: daemon.room.readings()[0].at > before, "polling goes on")
                 assert not site.told(path, alarm="hot")
             await eventually(lambda: site.told(path, event="raised", alarm="hot"), "it is told in the end")
+
+    run(scenario())
+
+
+def test_a_state_file_that_is_damaged_at_work_ends_the_process(
+    path: Path, rack: ModbusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets no better and nobody would be told; the next start puts the file aside."""
+    settings = site.config(path, *_sections(rack))
+
+    def damaged(*_: object) -> None:
+        raise DamagedError("claim notifications: database disk image is malformed", "look at the disk")
+
+    async def scenario() -> None:
+        async with site.monitor(settings) as daemon:
+            monkeypatch.setattr(daemon.desk.outbox, "claim", damaged)
+            rack.set(1, 380)
+            with pytest.raises(FatalError, match="malformed"):
+                await daemon.wait()
 
     run(scenario())
 

@@ -2,9 +2,10 @@
 
 import os
 import sqlite3
+import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -45,11 +46,14 @@ def test_it_is_durable_and_keeps_what_it_had(tmp_path: Path) -> None:
 
 
 def test_text_instead_of_a_database(tmp_path: Path) -> None:
-    """A file that is no database is told, and left as it is."""
+    """A file that is no database is kept under another name, as it is, and the room is watched with a new one."""
     path = tmp_path / "monitor.sqlite"
-    path.write_text("this is a letter to the county office\n" * 100)
-    assert "not a database" in str(_error(path))
-    assert path.read_text().startswith("this is a letter")
+    letter = "this is a letter to the county office\n" * 100
+    path.write_text(letter)
+    desk = Desk.open(path, site(tmp_path))
+    assert desk.apply(hot()) is not None
+    desk.close()
+    assert [aside.read_text() for aside in _aside(tmp_path)] == [letter]
 
 
 def test_another_programs_database(tmp_path: Path) -> None:
@@ -72,7 +76,7 @@ def test_a_newer_version(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file(tmp_path: Path) -> None:
-    """Pages full of noise are found at the start, not at the first fire."""
+    """Pages full of noise are found at the start; the file is put aside, which is told until the next start."""
     path = tmp_path / "monitor.sqlite"
     desk = Desk.open(path, site(tmp_path))
     for number in range(50):
@@ -82,7 +86,22 @@ def test_a_damaged_file(tmp_path: Path) -> None:
     for start in range(4096, len(content) - 4096, 4096):
         content[start : start + 512] = os.urandom(512)
     path.write_bytes(content)
-    assert _error(path).hint.startswith("move")
+    desk = Desk.open(path, site(tmp_path))
+    (aside,) = _aside(tmp_path)
+    assert aside.read_bytes() == content
+    (view,) = desk.alarms()
+    assert (view.id, view.active, view.value) == ("store", True, aside.name)
+    assert [each.contact for each in desk.notifications()] == ["kim"]
+    assert desk.apply(hot(alarm="hot:1")) is not None, "what holds is raised anew"
+    desk.close()
+    desk = Desk.open(path, site(tmp_path))
+    assert not desk.alarm("store").active
+    assert _aside(tmp_path) == [aside]
+    desk.close()
+
+
+def _aside(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if ".damaged-" in path.name and not path.name.endswith(("-wal", "-shm"))]
 
 
 @pytest.mark.parametrize("place", ["file/monitor.sqlite", "folder"])
@@ -161,6 +180,36 @@ def test_room_is_held_back_and_given_up_when_the_disk_is_full(tmp_path: Path) ->
     desk.close()
     Desk.open(path, site(tmp_path)).close()
     assert reserve.stat().st_size == RESERVE
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_start_on_a_full_disk(small_disk: Path, killed: bool) -> None:
+    """A monitor that starts when the disk is full does so in the room that was held back."""
+    path = small_disk / "monitor.sqlite"
+    config = site(small_disk)
+    first = Desk.open(path, config)
+    first.apply(hot())
+    if not killed:
+        first.close()
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(b"x" * 4096)
+    desk = Desk.open(path, config)
+    assert desk.alarm("rack1-hot").active
+    assert desk.apply(hot(alarm="flood")) is not None
+    assert not reserve_of(path).exists()
+    desk.close()
+    first.close()
 
 
 def _fill(desk: Desk) -> None:
