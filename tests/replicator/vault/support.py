@@ -51,6 +51,11 @@ def sha(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+def half_written(root: Path) -> list[str]:
+    """What lies in `incoming/` of an upload; `current/` makes its files there too, at its own time."""
+    return [path.name for path in (root / "incoming").iterdir() if not path.name.startswith("file-")]
+
+
 def file_meta(data: bytes, *, mode: int = 0o640, mtime_ns: int = 1_700_000_000_123_456_789) -> Meta:
     """A file's state; its owner is whoever runs the test."""
     return Meta(kind=Kind.FILE, mode=mode, mtime_ns=mtime_ns, uid=os.getuid(), gid=os.getgid(), size=len(data))

@@ -2,16 +2,20 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from replicator.errors import FormatError
+from replicator.item import Item
 from replicator.local import LocalArchive
-from replicator.recover import remove_catalog
+from replicator.records import Record, What
+from replicator.recover import recover, remove_catalog
 from replicator.segments import Bad, Found, read
-from tests.replicator.vault.support import SOURCE, content, faults, opened, segments, tree
+from tests.replicator.vault.support import SOURCE, content, faults, half_written, opened, segments, tree
 
 
 def _filled(root: Path, count: int = 5) -> dict[bytes, bytes]:
@@ -200,7 +204,7 @@ def test_half_written_files_go(tmp_path: Path) -> None:
     _filled(tmp_path)
     (tmp_path / "incoming" / "7-1").write_bytes(b"half")
     with opened(tmp_path):
-        assert list((tmp_path / "incoming").iterdir()) == []
+        assert half_written(tmp_path) == []
 
 
 def test_a_folder_that_is_no_vault_is_refused(tmp_path: Path) -> None:
@@ -211,3 +215,73 @@ def test_a_folder_that_is_no_vault_is_refused(tmp_path: Path) -> None:
     (tmp_path / "vault.json").write_text('{"format": 2, "id": "00000000000000000000000000000000"}')
     with pytest.raises(FormatError, match="format 2"):
         opened(tmp_path).__enter__()
+
+
+def test_what_is_whole_behind_a_torn_record_goes_with_it(tmp_path: Path) -> None:
+    """A power cut may keep a commit's second record and lose its first: neither was acknowledged, neither counts.
+
+    The second must not stay known, or its document would be acknowledged at the next try without being kept.
+    """
+    files = _filled(tmp_path)
+    opened_ = recover(tmp_path)
+    position = opened_.catalog.positions()[SOURCE]
+    data = {b"first": b"1" * 500, b"second": b"2" * 500}
+    records = [
+        (
+            Record(
+                what=What.PUT,
+                source=SOURCE,
+                position=position + number,
+                path=path,
+                meta=file_meta(each),
+                hash=sha(each),
+                inline=True,
+            ),
+            each,
+        )
+        for number, (path, each) in enumerate(data.items(), 1)
+    ]
+    first, _ = opened_.appender.write(records, time.time_ns())
+    opened_.appender.close()
+    opened_.catalog.close()
+    with segments(tmp_path)[-1].open("r+b") as file:
+        file.seek(first.offset)
+        file.write(bytes(first.end - first.offset))
+    with opened(tmp_path) as bench:
+        assert bench.store.damage == []
+        without_bytes = replace(put_file(b"second", data[b"second"]), inline=False)
+        assert bench.say(without_bytes) == "need"
+        assert bench.file(b"second", data[b"second"]) == "done"
+    assert _readable(tmp_path) == {**files, b"second": data[b"second"]}
+    assert faults(tmp_path) == []
+
+
+def _spoil(path: Path) -> None:
+    """Noise over all pages of a database but the first eight."""
+    page = 4096
+    size = path.stat().st_size
+    assert size > 16 * page
+    with path.open("r+b") as file:
+        file.seek(8 * page)
+        file.write(os.urandom(size - 8 * page))
+
+
+def test_a_catalog_that_is_damaged_inside_is_built_again(tmp_path: Path) -> None:
+    """A catalog that opens and cannot be read ends the vault once; the next start has everything again."""
+    with opened(tmp_path) as bench:
+        for number in range(2000):
+            data = b"x%d" % number
+            bench.store.submit(
+                Item(message=put_file(b"d%d/f%d" % (number % 50, number), data), site=SITE, payload=data)
+            )
+        assert bench.file(b"last", b"l") == "done"
+        bench.settle()
+    _spoil(tmp_path / "catalog.sqlite")
+    codes = []
+    for _ in range(2):
+        with opened(tmp_path) as bench:
+            codes.append(bench.file(b"d7/f7", b"other"))
+    assert codes[-1] == "done", codes
+    assert faults(tmp_path) == []
+    with LocalArchive(tmp_path) as archive:
+        assert len(list(archive.tree(SOURCE))) == 2001

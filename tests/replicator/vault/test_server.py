@@ -44,6 +44,7 @@ from tests.replicator.vault.support import (
     faults,
     file_meta,
     folder_meta,
+    half_written,
     link_meta,
     look,
     put,
@@ -86,7 +87,7 @@ def test_a_large_file_comes_in_chunks(tmp_path: Path, size: int) -> None:
     with LocalArchive(tmp_path) as archive:
         assert content(archive, sha(data)) == data
     assert (tmp_path / "objects" / sha(data).hex()[:2] / sha(data).hex()).stat().st_mode & 0o777 == 0o444
-    assert list((tmp_path / "incoming").iterdir()) == []
+    assert half_written(tmp_path) == []
     assert faults(tmp_path) == []
 
 
@@ -106,7 +107,7 @@ def test_uploads_may_be_interleaved_and_given_up(tmp_path: Path) -> None:
             gone = await sender.keep(replace(put_file(b"three", one + two), inline=False, upload=3))
             assert isinstance(gone, Refused)
             assert (gone.code, gone.again) == ("upload", True)
-            assert list((tmp_path / "incoming").iterdir()) == []
+            assert half_written(tmp_path) == []
 
     asyncio.run(scenario())
     assert {path: entry.hash for path, entry in tree(tmp_path).items()} == {b"one": sha(one), b"two": sha(two)}
