@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SEED   ?= $(shell date +%s)
+# Most tests wait for real parts: two at a time use two cores well.
+JOBS   ?= 2
 
 .PHONY: setup dev demo test lint bench lock packages clean
 
@@ -30,7 +31,7 @@ demo: setup
 	$(BIN)/bongsu demo $(DEMO)
 
 test: dev packages
-	$(BIN)/python -m pytest -p randomly -p "no:cacheprovider" $(TESTS)
+	$(BIN)/python -m pytest -p "no:cacheprovider" -n $(JOBS) $(TESTS)
 
 lint: dev
 	$(BIN)/ruff check .
