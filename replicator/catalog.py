@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from replicator.change import Meta
-from replicator.errors import BrokenError, FormatError
+from replicator.errors import CatalogError, FormatError
 from replicator.records import Record, What
 from replicator.segments import Found, Mark
 
@@ -58,6 +58,11 @@ def path_of(key: bytes) -> bytes:
 def state_of(meta: Meta | None, digest: bytes) -> State:
     """A state as bytes."""
     return State(None if meta is None else _encode(meta), digest)
+
+
+def damaged(error: sqlite3.DatabaseError) -> CatalogError:
+    """What it means that SQLite finds the file to be none of its own any more."""
+    return CatalogError(f"use catalog: {error}", hint="it is built again from the journal at the next start")
 
 
 class Catalog:
@@ -139,7 +144,7 @@ class Catalog:
         """Take records in, all or none, and the mark with them.
 
         Raises:
-            BrokenError: the file is damaged; it must be deleted and built again.
+            CatalogError: the file is damaged; it must be deleted and built again.
         """
         items = list(items)
         if not items:
@@ -156,7 +161,7 @@ class Catalog:
         except sqlite3.OperationalError:
             raise  # a full disk: the caller tries again, the journal has everything
         except sqlite3.DatabaseError as error:
-            raise BrokenError(f"write catalog: {error}", hint="delete catalog.sqlite; it is built again") from None
+            raise damaged(error) from None
 
     def _take(self, items: list[Found]) -> None:
         for found in items:

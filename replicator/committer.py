@@ -10,7 +10,7 @@ import structlog
 
 from replicator.appender import Appender
 from replicator.batch import Batch, Known
-from replicator.catalog import Catalog
+from replicator.catalog import Catalog, damaged
 from replicator.errors import FullError
 from replicator.item import Item, Outcome
 from replicator.objects import Objects
@@ -75,6 +75,10 @@ class Committer:
             while self._turn():
                 pass
             self._apply()
+        except sqlite3.OperationalError as error:  # the disk, not the file
+            self._on_failed(error)
+        except sqlite3.DatabaseError as error:
+            self._on_failed(damaged(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be acknowledged after it
             self._on_failed(error)
 

@@ -11,6 +11,7 @@ ReplicatorError
 │   ├── LockedError      another process writes there
 │   ├── FormatError      not a vault, or of another version
 │   └── BrokenError      a flush failed: nothing more is acknowledged
+│       └── CatalogError the index is damaged: it is built again at the next start
 ├── FullError            no space for this item
 ├── DamagedError         a record or object is not what its hash says
 ├── UnknownError         no such source, path or object
@@ -69,6 +70,10 @@ class FormatError(VaultError):
 
 class BrokenError(VaultError):
     """A flush failed. What was not acknowledged may be lost here; the sender still has it. The process must end."""
+
+
+class CatalogError(BrokenError):
+    """The catalog's file is damaged. The process must end; the next start builds it again from the journal."""
 
 
 class FullError(ReplicatorError):

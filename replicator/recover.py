@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import sqlite3
 import uuid
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import structlog
 from replicator.appender import Appender
 from replicator.catalog import Catalog
 from replicator.durable import flush, flush_folder, write_file
-from replicator.errors import BrokenError, FormatError, LockedError, VaultError
+from replicator.errors import BrokenError, CatalogError, FormatError, LockedError, VaultError
 from replicator.segments import Bad, Found, Mark, read, segment_name, segment_numbers
 
 FORMAT = 1
@@ -121,8 +122,7 @@ def recover(root: Path) -> Recovered:
         VaultError: it cannot be opened.
     """
     vault = prepare(root)
-    catalog, mark, damage = _open_catalog(root, vault)
-    end, bad = _replay(root / "journal", vault, catalog, mark)
+    catalog, end, damage, bad = _catch_up(root, vault)
     damage += [item for item in bad if not item.torn]
     cut = sum(_cut(root / "journal", item) for item in bad if item.torn)
     for item in damage:
@@ -134,12 +134,40 @@ def recover(root: Path) -> Recovered:
     return Recovered(vault=vault, catalog=catalog, appender=appender, damage=damage, cut=cut)
 
 
+def _catch_up(root: Path, vault: str) -> tuple[Catalog, Mark, list[Bad], list[Bad]]:
+    """The catalog up to the journal's end, that end, and what is damaged and bad; a damaged catalog is built again."""
+    try:
+        catalog, mark, damage = _open_catalog(root, vault)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        return _anew(root, vault, str(error))
+    try:
+        end, bad = _replay(root / "journal", vault, catalog, mark)
+    except CatalogError as error:
+        catalog.close()
+        return _anew(root, vault, str(error))
+    return catalog, end, damage, bad
+
+
+def _anew(root: Path, vault: str, reason: str) -> tuple[Catalog, Mark, list[Bad], list[Bad]]:
+    _log.warning("catalog is built again", reason=reason)
+    remove_catalog(root)
+    catalog = Catalog.open(root / "catalog.sqlite", vault)
+    end, bad = _replay(root / "journal", vault, catalog, Mark())
+    return catalog, end, [], bad
+
+
 def _open_catalog(root: Path, vault: str) -> tuple[Catalog, Mark, list[Bad]]:
     """The catalog and its mark; a new one when it does not fit the journal."""
     damage: list[Bad] = []
     try:
         catalog = Catalog.open(root / "catalog.sqlite", vault)
-        mark = catalog.mark()
+        try:
+            mark = catalog.mark()
+        except sqlite3.DatabaseError:
+            catalog.close()
+            raise
         if _stands(root / "journal", mark):
             return catalog, mark, damage
         catalog.close()

@@ -211,9 +211,10 @@ def _walk(segment: Segment, offset: int, mark: Mark, *, last: bool, contents: bo
         found = segment.at(offset)
         if found is None:
             found = segment.next_whole(offset, mark.sequence)
-            yield _gap(segment, offset, found, last=last)
-            if found is None:
-                return
+            gap = _gap(segment, offset, found, last=last)
+            yield gap
+            if found is None or gap.torn:
+                return  # whole records behind a torn one are of the same interrupted write: they are cut with it
         elif reason := _break(segment, mark, found):
             yield Bad(segment=segment.number, offset=offset, end=found.end, reason=reason)
         if contents and not segment.whole(found):

@@ -9,10 +9,10 @@ import msgspec
 
 from replicator.committer import Committer
 from replicator.current import Current
-from replicator.errors import VaultError
+from replicator.errors import CatalogError, VaultError
 from replicator.item import Item, Outcome
 from replicator.objects import Objects
-from replicator.recover import lock, recover
+from replicator.recover import lock, recover, remove_catalog
 from replicator.segments import Bad
 
 
@@ -70,6 +70,8 @@ class Store:
         """Acknowledge nothing from now on."""
         if self.failure is None:
             self.failure = error
+            if isinstance(error, CatalogError):
+                remove_catalog(self.root)  # or the next start would fail by it again
             self._callbacks.failed(error)
 
     @property

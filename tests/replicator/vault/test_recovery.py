@@ -15,7 +15,19 @@ from replicator.local import LocalArchive
 from replicator.records import Record, What
 from replicator.recover import recover, remove_catalog
 from replicator.segments import Bad, Found, read
-from tests.replicator.vault.support import SOURCE, content, faults, half_written, opened, segments, tree
+from tests.replicator.vault.support import (
+    SITE,
+    SOURCE,
+    content,
+    faults,
+    file_meta,
+    half_written,
+    opened,
+    put_file,
+    segments,
+    sha,
+    tree,
+)
 
 
 def _filled(root: Path, count: int = 5) -> dict[bytes, bytes]:
