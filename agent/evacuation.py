@@ -18,11 +18,13 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         occurrence: the alarm's occurrence that it belongs to.
         text: the line attached last.
         done: whether it was told that everything is at the vault.
+        safe: whether the line attached last still says so.
     """
 
     occurrence: str
     text: str = ""
     done: bool = False
+    safe: bool = False
 
 
 class Say(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +72,7 @@ def decide(
             before = Told(occurrence=occurrence)
         texts = _texts(before, evacuations.get(alarm), line, now=now, site=site)
         says += [Say(alarm=alarm, text=text, at_once=at_once) for text, at_once in texts]
-        done = before.done or any(at_once for _, at_once in texts)
-        after[alarm] = Told(occurrence=occurrence, text=texts[-1][0] if texts else before.text, done=done)
+        after[alarm] = _after(before, texts, complete=line.replicator and _complete(evacuations.get(alarm)))
     return after, says
 
 
@@ -81,15 +82,31 @@ def _texts(
     """Return what is new to say of one alarm, and whether at once."""
     if not line.replicator:
         text = silent_text(site.language)
-    elif before.done or (evacuation is None and not before.text):
+    elif before.safe or (evacuation is None and not before.text):
         return []  # all was said; or the replicator was asked a moment ago
-    elif evacuation is not None and evacuation.complete:
+    elif _complete(evacuation):
         text = done_text(now, site)
+        if before.done:  # the replicator was silent since, or the monitor was: the next message carries it again
+            return [(text, False)]
         # What the next message was to carry is out of date: the news goes out without it, and is the new line.
         return [("", False), (text, True), (text, False)]
     else:
         text = under_way_text(evacuation, line.vault, now, site.language)
     return [] if text == before.text else [(text, False)]
+
+
+def _after(before: Told, texts: list[tuple[str, bool]], *, complete: bool) -> Told:
+    """Return what was said of one alarm when these texts are said too."""
+    return Told(
+        occurrence=before.occurrence,
+        text=texts[-1][0] if texts else before.text,
+        done=before.done or any(at_once for _, at_once in texts),
+        safe=complete if texts else before.safe,
+    )
+
+
+def _complete(evacuation: Evacuation | None) -> bool:
+    return evacuation is not None and evacuation.complete
 
 
 def silent_text(language: str) -> str:

@@ -12,12 +12,12 @@ import structlog
 
 from agent import evacuation as words
 from agent.control import Peer
-from agent.errors import reason_of
+from agent.errors import AgentError, reason_of
 from agent.evacuation import Line, Say, Told, utc_now
 from agent.requests import Report
 from alerts.condition import Condition
 from alerts.desk import Desk
-from alerts.event import Kind, State
+from alerts.event import INFORMED, Kind, State
 from alerts.inbox import Inbox
 from config.model import Config, Severity
 
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 #: A part that says nothing for this long is an alarm (the promise of the watcher being watched).
 SILENCE_SECONDS = 15.0
 _LOOK_SECONDS = 1.0
+_REPORTING = ("replicator",)
 _EVENTS = 500
 
 
@@ -65,8 +66,11 @@ class Reports:
         """Take one report in.
 
         Raises:
+            AgentError: no such part reports; another name could clear alarms that are not its own.
             alerts.errors.AlertsError: it could not be stored; the part reports again within a second.
         """
+        if report.part not in _REPORTING:
+            raise AgentError(f"report of {report.part!r}: no such part reports", "use the bongsu command")
         self._ears[report.part] = Ear(heard=time.monotonic(), report=report, peer=peer)
         await asyncio.to_thread(self._inbox.report, report.part, list(report.conditions), utc_now())
         await self._look_once()
@@ -124,8 +128,9 @@ class Reports:
     def _remember(self, new: Mapping[str, str]) -> None:
         """After a restart, do not tell of a completed evacuation twice."""
         for event in self._desk.newest_events(_EVENTS):
-            if event.kind is Kind.INFO and new.get(event.alarm) == event.occurrence and event.alarm not in self._told:
-                self._told[event.alarm] = Told(occurrence=event.occurrence, text=event.note, done=True)
+            ours = event.kind is Kind.INFO and event.reason == INFORMED  # a shelving is an info as well
+            if ours and new.get(event.alarm) == event.occurrence and event.alarm not in self._told:
+                self._told[event.alarm] = Told(occurrence=event.occurrence, text=event.note, done=True, safe=True)
 
     async def _push(self) -> None:
         message = {"evacuate": sorted(self._evacuating)}

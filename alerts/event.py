@@ -25,6 +25,8 @@ class Kind(StrEnum):
 
 #: Kinds that go on until somebody acknowledges.
 CALLING = (Kind.RAISED, Kind.REPEATED, Kind.ESCALATED)
+#: The reason of an `info` that another part asked for, as `Desk.inform` writes it.
+INFORMED = "informed"
 
 
 class State(StrEnum):

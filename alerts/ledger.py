@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from alerts import escalation, queue, rows
 from alerts.alarm import RANK, Step, Telling
 from alerts.condition import Condition
-from alerts.event import Event, Kind, State, next_id
+from alerts.event import INFORMED, Event, Kind, State, next_id
 from alerts.message import Words, compose
 from alerts.routing import Delivery, around, deliveries, plan
 from alerts.store import moment
@@ -104,7 +104,7 @@ class Ledger:
     def inform(self, db: sqlite3.Connection, view: AlarmView, text: str, at: datetime, now: datetime) -> Event:
         """Tell all who were told of an occurrence something about it."""
         due = queue.told(db, view.occurrence) if view.occurrence and view.state is not State.SHELVED else []
-        entry = _Entry(view=view, kind=Kind.INFO, reason="informed", at=at, now=now, due=due, note=text)
+        entry = _Entry(view=view, kind=Kind.INFO, reason=INFORMED, at=at, now=now, due=due, note=text)
         return self._write(db, entry)
 
     def test(self, db: sqlite3.Connection, text: str, due: Sequence[Delivery], at: datetime, now: datetime) -> Event:

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from agent import reports, requests
-from agent.client import connect, socket_path
+from agent.client import ask, connect, socket_path
+from agent.errors import RequestRefusedError
 from agent.reporter import Reporter
 from agent.requests import Evacuation, Report
 from alerts.condition import Condition
@@ -98,6 +99,46 @@ def test_a_fire_sends_the_documents_out_and_its_messages_say_how_far(path: Path,
 def _texts(path: Path, words: str, event: str = "") -> list[str]:
     found = site.told(path, alarm="hot", **({"event": event} if event else {}))
     return [each["text"] for each in found if words in each["text"]]
+
+
+def test_a_silence_after_the_end_is_taken_back(path: Path, rack: ModbusServer) -> None:
+    """Who is told that nobody knows how the documents are is told again that they are safe, once it is known again."""
+    settings = site.config(path, *_sections(rack))
+    complete = {"hot": Evacuation(point="p", sealed=True, complete=True)}
+
+    async def scenario() -> None:
+        async with site.monitor(settings), Voice(path) as voice:
+            voice.say(evacuations=complete)
+            await eventually(lambda: _texts(path, "미전송 0건", event="info"), "the end is told at once")
+        async with site.monitor(settings):
+            await eventually(lambda: _texts(path, "문서 상태 모름"), "the monitor waits for the replicator")
+            unknown = len(_texts(path, "문서 상태 모름"))
+            before = len(_texts(path, "미전송 0건", event="repeated"))
+            async with Voice(path) as voice:
+                voice.say(evacuations=complete)
+                await eventually(
+                    lambda: len(_texts(path, "미전송 0건", event="repeated")) > before,
+                    "the next says that they are safe",
+                )
+                assert len(_texts(path, "미전송 0건", event="info")) == 1
+        assert unknown
+
+    run(scenario())
+
+
+def test_a_report_of_another_name_clears_nothing(path: Path, rack: ModbusServer) -> None:
+    """A report without a name would be the monitor's own, and clear every alarm of the room."""
+    settings = site.config(path, *_sections(rack))
+
+    async def scenario() -> None:
+        async with site.monitor(settings) as daemon:
+            await eventually(lambda: site.told(path, event="raised", alarm="hot"), "it is raised")
+            for name in ("", "channels", "store", "nobody"):
+                with pytest.raises(RequestRefusedError, match="no such part"):
+                    await ask(socket_path(path / "state", "monitor"), Report(part=name))
+            assert daemon.desk.alarm("hot").active
+
+    run(scenario())
 
 
 def test_with_no_replicator_the_message_says_so(
