@@ -1,7 +1,6 @@
 """Conditions that this package itself tells."""
 
 from datetime import datetime
-from pathlib import Path
 
 from alerts.condition import Condition
 from alerts.errors import Reason
@@ -41,14 +40,14 @@ def channel_condition(channel: str, site: Site, reason: Reason | None, at: datet
     )
 
 
-def damaged_condition(aside: Path, site: Site, at: datetime) -> Condition:
-    """Return the condition of a state file that was put aside: who had acknowledged what is forgotten."""
+def damaged_condition(what: str, site: Site, at: datetime) -> Condition:
+    """Return the condition of alarms that were lost with a damaged file or row: who acknowledged them is forgotten."""
     return Condition(
         alarm=STORE,
         active=True,
         severity=Severity.ALERT,
         text=_ANEW[site.language],
-        value=aside.name,
+        value=what,
         reason="the state file was damaged",
         at=at,
     )

@@ -12,14 +12,15 @@ from alerts import alarm as life
 from alerts import history, queue, rows
 from alerts.clock import Clock, SteadyClock
 from alerts.condition import Condition
-from alerts.conditions import CHANNELS, STORE, cleared, damaged_condition
+from alerts.conditions import STORE, cleared, damaged_condition
 from alerts.errors import NobodyToTell, StoreError, UnknownAlarm, UnknownChannel, UnknownContact
 from alerts.event import Event
 from alerts.ledger import Ledger
 from alerts.message import shelving_text, test_text
+from alerts.orphans import orphaned
 from alerts.outbox import Outbox
 from alerts.rescue import open_or_renew
-from alerts.routing import CHANNEL_ALARM, Delivery
+from alerts.routing import Delivery
 from alerts.show import Show
 from alerts.store import Store
 from alerts.views import AlarmView
@@ -54,7 +55,7 @@ class Desk(Show):
     def open(cls, path: Path, config: Config, *, clock: Clock | None = None) -> "Desk":
         """Open the state file, or make it; drop what is older than 400 days; clear what is no longer configured.
 
-        One that is damaged is put aside, which is an alarm until the next start.
+        One that is damaged is put aside, and a damaged alarm is dropped, which is an alarm until the next start.
 
         Raises:
             StoreError: the file cannot be used.
@@ -62,9 +63,10 @@ class Desk(Show):
         store, damaged = open_or_renew(path)
         try:
             desk = cls(store, config, clock or SteadyClock())
-            desk._settle()
-            if damaged is not None:
-                desk.apply(damaged_condition(damaged, config.site, desk.clock()), part=STORE)
+            lost = [damaged.name] if damaged is not None else []
+            lost += desk._settle()
+            if lost:
+                desk.apply(damaged_condition(", ".join(lost), config.site, desk.clock()), part=STORE)
         except BaseException:
             store.close()
             raise
@@ -204,23 +206,19 @@ class Desk(Show):
         step = life.on_unshelve(view, now) if view else None
         return self._ledger.enter(db, step, now, now) if step else None
 
-    def _settle(self) -> None:
+    def _settle(self) -> list[str]:
+        """Begin from what is configured now. Returns the alarms that could not be read."""
         now = self.clock()
         with self._store.transaction("tidy up") as db:
+            lost = rows.drop_damaged(db)
             rows.prune(db, now - KEEP)
             queue.restrain(db, now + _FARTHEST)
             self._ledger.reroute(db, now)
-            gone = [view for view in rows.alarms(db, every=True) if view.active and self._orphaned(view)]
-        for view in gone:
-            self.apply(cleared(view, "no longer configured", now))
-
-    def _orphaned(self, view: AlarmView) -> bool:
-        """Tell whether the configuration has lost what would ever clear the alarm."""
-        if view.part == STORE:
-            return True  # the file is sound now
-        if view.part == CHANNELS:
-            return view.id.removeprefix(CHANNEL_ALARM) not in [channel.id for channel in self._config.channel]
-        return view.part == "" and ":" not in view.id and view.id not in [alarm.id for alarm in self._config.alarm]
+            active = [view for view in rows.alarms(db, every=True) if view.active]
+        for view in active:
+            if reason := orphaned(view, self._config):
+                self.apply(cleared(view, reason, now), part=view.part)
+        return lost
 
     def _everybody(self, contact: str | None, channel: str | None) -> list[Delivery]:
         channels = [each.id for each in self._config.channel]

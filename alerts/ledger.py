@@ -93,7 +93,7 @@ class Ledger:
             return None
         rows.keep_calls(db, alarm, found.calls)
         if newest is not None and newest.active:
-            view = replace(view, value=newest.value, limit=newest.limit)
+            view = replace(view, text=newest.text, value=newest.value, limit=newest.limit)
         queue.supersede(db, view.occurrence, [each.contact for each in found.deliveries], now, all_=False)
         number = found.number if found.kind is Kind.REPEATED else 0
         entry = _Entry(

@@ -1,9 +1,13 @@
 """Alarms, events and calls in the state file. Every function works inside the caller's transaction."""
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
+import structlog
 
 from alerts.escalation import Call
 from alerts.event import Event, State
@@ -12,25 +16,35 @@ from alerts.views import AlarmView
 
 _alarm = msgspec.json.Decoder(AlarmView)
 _event = msgspec.json.Decoder(Event)
+_log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
 
 
 def alarm(db: sqlite3.Connection, name: str) -> AlarmView | None:
-    """Return one alarm, or none when it never was."""
-    row = db.execute("SELECT view FROM alarms WHERE id = ?", (name,)).fetchone()
-    return _alarm.decode(row[0]) if row else None
+    """Return one alarm, or none when it never was, or its row is damaged: what holds is then raised anew."""
+    row = db.execute("SELECT id, view FROM alarms WHERE id = ?", (name,)).fetchone()
+    return next(_sound(_alarm, [row] if row else []), None)
 
 
 def alarms(db: sqlite3.Connection, *, every: bool) -> list[AlarmView]:
-    """Return the alarms, newest change first: all, or those that are not normal."""
+    """Return the alarms, newest change first: all, or those that are not normal. Damaged rows are left out."""
     where = "" if every else f"WHERE state <> '{State.NORMAL}'"
-    found = [_alarm.decode(row[0]) for row in db.execute(f"SELECT view FROM alarms {where}")]  # noqa: S608 - constants
+    found = _sound(_alarm, db.execute(f"SELECT id, view FROM alarms {where}"))  # noqa: S608 - constants
     return sorted(found, key=lambda view: (view.changed_at, view.id), reverse=True)
 
 
 def active_of(db: sqlite3.Connection, part: str) -> list[AlarmView]:
     """Return the alarms of one part whose condition holds."""
-    rows = db.execute("SELECT view FROM alarms WHERE active AND part = ? ORDER BY id", (part,))
-    return [_alarm.decode(row[0]) for row in rows]
+    return list(
+        _sound(_alarm, db.execute("SELECT id, view FROM alarms WHERE active AND part = ? ORDER BY id", (part,)))
+    )
+
+
+def drop_damaged(db: sqlite3.Connection) -> list[str]:
+    """Delete the alarms whose rows cannot be read, and return their ids."""
+    gone = [name for name, view in db.execute("SELECT id, view FROM alarms") if not _readable(view)]
+    db.executemany("DELETE FROM alarms WHERE id = ?", [(name,) for name in gone])
+    return gone
 
 
 def shelved(db: sqlite3.Connection, now: datetime) -> list[str]:
@@ -70,15 +84,15 @@ def event(db: sqlite3.Connection, name: str) -> Event:
 
 
 def events(db: sqlite3.Connection, after: str, limit: int) -> list[Event]:
-    """Return the events after an id, oldest first."""
-    rows = db.execute("SELECT view FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
-    return [_event.decode(row[0]) for row in rows]
+    """Return the events after an id, oldest first. Damaged rows are left out."""
+    return list(
+        _sound(_event, db.execute("SELECT id, view FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, limit)))
+    )
 
 
 def newest_events(db: sqlite3.Connection, limit: int) -> list[Event]:
-    """Return the last events, newest first."""
-    rows = db.execute("SELECT view FROM events ORDER BY id DESC LIMIT ?", (limit,))
-    return [_event.decode(row[0]) for row in rows]
+    """Return the last events, newest first. Damaged rows are left out."""
+    return list(_sound(_event, db.execute("SELECT id, view FROM events ORDER BY id DESC LIMIT ?", (limit,))))
 
 
 def calls(db: sqlite3.Connection, name: str) -> list[Call]:
@@ -128,3 +142,26 @@ def prune(db: sqlite3.Connection, before: datetime) -> int:
         db.execute("DELETE FROM notifications WHERE event NOT IN (SELECT id FROM events)")
         db.execute("DELETE FROM attempts WHERE notification NOT IN (SELECT id FROM notifications)")
     return gone
+
+
+def _sound(decoder: msgspec.json.Decoder[_T], found: Iterable[tuple[str, bytes]]) -> Iterator[_T]:
+    """Read rows; one that is damaged never stops the rest."""
+    for name, view in found:
+        try:
+            yield decoder.decode(view)
+        except msgspec.MsgspecError as error:
+            _tell_damaged(name, str(error))
+
+
+def _readable(view: bytes) -> bool:
+    try:
+        _alarm.decode(view)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1000)
+def _tell_damaged(name: str, cause: str) -> None:
+    """Log a damaged row, once."""
+    _log.error("damaged row left out", row=name, cause=cause)

@@ -72,4 +72,4 @@ class Show:
             newest = self._newest.get(view.id)
         if newest is None or not (newest.active and view.active):
             return view
-        return replace(view, value=newest.value, limit=newest.limit, reason=newest.reason)
+        return replace(view, text=newest.text, value=newest.value, limit=newest.limit, reason=newest.reason)

@@ -264,13 +264,3 @@ def test_check_names_failing_parts_that_nobody_would_hear(tmp_path: Path) -> Non
     """A monitor without a route for `alert` cannot tell of its own failing parts."""
     route = {"severity": ["critical"], "steps": [{"contacts": ["kim"], "channels": ["one"]}]}
     assert [each.key for each in problems(site(tmp_path, route=[route], monitor={}))] == ["[[route]] severity"]
-
-
-def test_check_names_steps_in_the_wrong_order_and_times_without_repeat(tmp_path: Path) -> None:
-    """A step that does not come later, and a count of repeats that there are none of."""
-    steps = [
-        {"after": "5m", "contacts": ["kim"], "channels": ["one"], "times": 3},
-        {"after": "5m", "contacts": ["lee"], "channels": ["one"]},
-    ]
-    found = problems(site(tmp_path, route=[{"severity": ["alert", "critical"], "steps": steps}]))
-    assert sorted(each.key for each in found) == ["[[route]] 1 step 1 times", "[[route]] 1 step 2 after"]

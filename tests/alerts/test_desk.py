@@ -138,13 +138,11 @@ def test_a_report_clears_what_the_part_reports_no_more(room: Room) -> None:
 
 
 def test_an_alarm_that_is_configured_no_more_is_cleared_at_the_next_start(room: Room) -> None:
-    """What nothing would ever clear does not stay for ever; derived alarms and other parts' stay."""
+    """What nothing would ever clear does not stay for ever."""
     room.apply()
-    room.apply(alarm="lost:rack1")
     room.config = site(room.tmp, alarm=[])
     room.reopen()
     assert not room.desk.alarm("rack1-hot").active
-    assert room.desk.alarm("lost:rack1").active
 
 
 def test_old_events_go_and_open_alarms_keep_theirs(room: Room) -> None:
@@ -170,3 +168,53 @@ def test_a_row_that_cannot_be_read_is_set_aside(room: Room) -> None:
     room.apply(alarm="leak:1")
     assert room.deliver() == [("raised", "kim")]
     assert room.after(seconds=60) == [("repeated", "kim"), ("repeated", "kim")]
+
+
+def test_a_repeat_says_the_value_of_now(room: Room) -> None:
+    """A value that drifts makes no event and no message; the next repeat says it, with the time of the raise."""
+    room.apply(value="33.1°C")
+    room.deliver()
+    room.clock.pass_(seconds=30)
+    assert room.apply(value="50°C", text="랙1 온도 급상승", limit="32.0°C 초과") is None
+    assert room.deliver() == []
+    assert room.after(seconds=30) == [("repeated", "kim")]
+    message = room.desk.newest_events(1)[0].message
+    assert "50°C (32.0°C 초과)" in message
+    assert "랙1 온도 급상승" in message
+    assert "(발생 14:03:05)" in message
+    assert room.desk.alarm("rack1-hot").value == "50°C"
+
+
+def test_what_nobody_would_clear_is_cleared_by_a_start(room: Room) -> None:
+    """Alarms of a device, link, rule, channel, broker or part that is no longer configured do not stay for ever."""
+    names = ["lost:gone", "link:gone", "rule:gone", "channel:gone", "bus", "part:replicator", "gone"]
+    for name in [*names, "rack1-hot", "channel:one"]:
+        room.apply(alarm=name)
+    room.desk.apply(hot(alarm="channel:two-gone"), part="channels")
+    room.desk.apply(hot(alarm="blind:docs"), part="replicator")
+    room.reopen()
+    held = {view.id for view in room.desk.alarms() if view.active}
+    assert held == {"rack1-hot", "channel:one"}
+
+
+def test_a_damaged_alarm_is_set_aside_and_told(room: Room) -> None:
+    """The other alarms are shown and worked on; what holds is raised anew; the next start says what was lost."""
+    room.apply()
+    room.apply(alarm="channel:one")
+    room.apply(alarm="channel:two")
+    room.deliver()
+    with room.desk._store.transaction("damage") as db:
+        db.execute("UPDATE alarms SET view = x'7b' WHERE id IN ('rack1-hot', 'channel:one')")
+        db.execute("UPDATE events SET view = x'00' WHERE alarm = 'channel:one'")
+    assert [view.id for view in room.desk.alarms()] == ["channel:two"]
+    assert {event.alarm for event in room.desk.events()} == {"rack1-hot", "channel:two"}
+    assert room.after(minutes=1) == [("repeated", "kim")]
+    assert room.apply() is not None, "it still holds, and is raised anew"
+    room.reopen()
+    assert {view.id: view.value for view in room.desk.alarms()} == {
+        "rack1-hot": "35.2°C",
+        "channel:two": "35.2°C",
+        "store": "channel:one",
+    }
+    room.reopen()
+    assert not room.desk.alarm("store").active
