@@ -94,17 +94,22 @@ class RuleStore:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-            path.rename(aside)
+            for piece in ("", "-wal", "-shm"):
+                if (found := path.with_name(path.name + piece)).exists():
+                    found.rename(aside.with_name(aside.name + piece))
             log.error("rule_state_damaged", put_aside=str(aside), reason=str(error))  # noqa: TRY400 - no fault of ours
             self._db = _connect(path)
 
     def load(self, alarms: Iterable[str]) -> dict[str, Stored]:
-        """What is stored of these alarms, by alarm. Others are forgotten: one that is configured anew begins anew."""
+        """What is stored of these alarms, by alarm. Others are forgotten: one that is configured anew begins anew.
+
+        So does one whose row cannot be read: one bad row must not keep the room from being watched.
+        """
         keep = json.dumps(list(alarms))
         with self._db:
             self._db.execute("DELETE FROM rule WHERE alarm NOT IN (SELECT value FROM json_each(?))", (keep,))
         rows = self._db.execute("SELECT alarm, settings, active, waited, windows, value, saved_at FROM rule")
-        return {row[0]: Stored(*row) for row in rows}
+        return {row[0]: Stored(*row) for row in rows if _readable(Stored(*row))}
 
     def save(self, states: Iterable[Stored]) -> None:
         """Store these."""
@@ -119,6 +124,9 @@ class RuleStore:
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
     try:
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute(_SCHEMA)
@@ -127,6 +135,16 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _readable(stored: Stored) -> bool:
+    try:
+        at = datetime.fromisoformat(stored.saved_at)
+        msgspec.json.decode(stored.windows, type=_Ages)
+    except (ValueError, msgspec.MsgspecError) as error:
+        log.error("rule_state_unreadable", alarm=stored.alarm, reason=str(error))  # noqa: TRY400 - no fault of ours
+        return False
+    return at.tzinfo is not None
 
 
 def _settings(alarm: Alarm) -> str:

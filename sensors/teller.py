@@ -25,6 +25,7 @@ class Teller:
         self._store, self._on_condition = store, on_condition
         self._states: dict[str, Stored] = {}
         self._conditions: list[Condition] = []
+        self._values: dict[str, Condition] = {}
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
         self.trouble = ""
@@ -36,7 +37,13 @@ class Teller:
 
     def tell(self, condition: Condition) -> None:
         """Tell this soon, after what was stored before it."""
+        self._values.pop(condition.alarm, None)
         self._conditions.append(condition)
+        self._news.set()
+
+    def renew(self, condition: Condition) -> None:
+        """Tell a condition that still holds, with its newest value; one that is not taken is not told again."""
+        self._values[condition.alarm] = condition
         self._news.set()
 
     async def run(self) -> None:
@@ -53,10 +60,14 @@ class Teller:
         async with self._turn:
             states, self._states = self._states, {}
             conditions, self._conditions = self._conditions, []
+            values, self._values = self._values, {}
             trouble = await asyncio.to_thread(self._save, states)
             self._states = {**(states if trouble else {}), **self._states}
             kept, refused = await asyncio.to_thread(self._tell_all, conditions)
             self._conditions = [*kept, *self._conditions]
+            waiting = {condition.alarm for condition in self._conditions}
+            _, stale = await asyncio.to_thread(self._tell_all, [v for v in values.values() if v.alarm not in waiting])
+            refused = refused or stale
             self._report(trouble or refused)
             return not (trouble or refused)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+import msgspec
 import structlog
 
 from alerts.condition import Condition
@@ -13,10 +14,12 @@ from sensors.rules import Watched, points_of, step
 from sensors.rulestore import Stored, freeze, thaw
 from sensors.silence import Verdict
 from sensors.teller import Teller
-from sensors.words import Language, say_limit, say_part
+from sensors.words import Language, say_limit, say_part, say_value
 
 log = structlog.get_logger(__name__)
 
+#: The newest value of an alarm that holds is told at most this often, in seconds.
+RENEW = 1.0
 #: A rule that raised something unexpected rests for so long.
 ASIDE = 60.0
 
@@ -41,6 +44,7 @@ class Watch:
         self._states = {name: Watched() for name in self._alarms}
         self._aside: dict[str, float] = {}
         self._told: dict[str, bool] = {}
+        self._renewed: dict[str, tuple[float, str]] = {}
         self._of_point: dict[str, list[str]] = {}
         for alarm in self._alarms.values():
             for point in points_of(alarm):
@@ -89,7 +93,20 @@ class Watch:
         if result.flipped or first or _worth_storing(before, after):
             self._teller.store(freeze(alarm, after, self._clock.now(), steady))
         if result.flipped or first:
+            self._renewed[alarm.id] = (steady, after.value)
             self._tell(self._condition(alarm, after, result.reason, reading.at))
+        elif after.active and after.truths.get(reading.name):
+            self._renew(alarm, reading, result.reason, steady)
+
+    def _renew(self, alarm: Alarm, reading: Reading, reason: str, steady: float) -> None:
+        """Tell what the value of an alarm that holds is now: the next message of it says so."""
+        told_at, told = self._renewed.get(alarm.id, (-RENEW, ""))
+        value = say_value(reading.value, reading.unit)
+        if value == told or steady - told_at < RENEW:
+            return
+        self._renewed[alarm.id] = (steady, value)
+        state = msgspec.structs.replace(self._states[alarm.id], value=value)
+        self._teller.renew(self._condition(alarm, state, reason, reading.at))
 
     def _condition(self, alarm: Alarm, state: Watched, reason: str, at: datetime) -> Condition:
         return Condition(

@@ -1,6 +1,9 @@
 """What the rules remember over a restart, and what a clock that is set does to it: nothing."""
 
 import asyncio
+import os
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -92,6 +95,39 @@ def test_a_damaged_file_is_put_aside(tmp_path: Path) -> None:
     assert aside[0].read_bytes().startswith(b"this is no database")
 
 
+def test_damaged_pages_are_found_at_the_start(tmp_path: Path) -> None:
+    """Noise behind a sound header is put aside too: it would stop the room at its first reading of the file."""
+    path = tmp_path / "rules.sqlite"
+    store = RuleStore(path)
+    names = [f"hot{number}" for number in range(200)]
+    store.save([freeze(SLOW.model_copy(update={"id": name}), pending(), START, 340.0) for name in names])
+    store.close()
+    content = bytearray(path.read_bytes())
+    assert len(content) > 3 * 4096
+    for start in range(4096, len(content), 4096):
+        content[start : start + 512] = os.urandom(512)
+    path.write_bytes(content)
+    store = RuleStore(path)
+    assert store.load(names) == {}
+    store.save([freeze(SLOW, pending(), START, 340.0)])
+    store.close()
+    assert [entry.read_bytes() for entry in tmp_path.iterdir() if "damaged" in entry.name] == [content]
+
+
+@pytest.mark.parametrize(("column", "value"), [("windows", "{"), ("saved_at", "yesterday"), ("saved_at", "2026-11-22")])
+def test_one_row_that_cannot_be_read_stops_no_other(tmp_path: Path, column: str, value: str) -> None:
+    """Its alarm begins anew."""
+    store = RuleStore(tmp_path / "rules.sqlite")
+    good = freeze(SLOW.model_copy(update={"id": "leak"}), pending(), START, 340.0)
+    store.save([freeze(SLOW, pending(), START, 340.0), good])
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "rules.sqlite")) as other, other:
+        other.execute(f"UPDATE rule SET {column} = ? WHERE alarm = 'hot'", (value,))
+    again = RuleStore(tmp_path / "rules.sqlite")
+    assert again.load(["hot", "leak"]) == {"leak": good}
+    again.close()
+
+
 class Desk:
     """What the watch tells, and the whole way to it, with clocks set by hand."""
 
@@ -126,9 +162,44 @@ def test_a_restart_neither_raises_twice_nor_clears(tmp_path: Path) -> None:
     again = after.told[0]
     assert (again.value, again.limit, again.text, again.evacuate) == ("40°C", "32°C 초과", "랙1 온도", True)
     assert after.take(None, 5.0) == [("hot", True)]
-    assert after.take(41.0, 5.0) == [("hot", True)]
-    assert after.take(20.0, 5.0) == [("hot", True), ("hot", False)]
+    assert after.take(41.0, 5.0) == [("hot", True)] * 2
+    assert after.told[-1].value == "41°C", "it is the same alarm with its value of now"
+    assert after.take(20.0, 5.0) == [("hot", True), ("hot", True), ("hot", False)]
     after.store.close()
+
+
+def test_the_value_of_an_alarm_that_holds_is_told_as_it_moves(tmp_path: Path) -> None:
+    """At most once a second, only while it holds, and only when it is another; after the clearing never again."""
+    desk = Desk(tmp_path / "rules.sqlite", Alarm(id="hot", point="a.t", above=32.0))
+    for value, seconds in [(33.1, 0.0), (35.0, 0.9), (36.0, 0.1), (36.0, 5.0), (50.0, 5.0), (20.0, 1.0), (21.0, 9.0)]:
+        desk.take(value, seconds)
+    assert [(each.value, each.active) for each in desk.told] == [
+        ("33.1°C", True),
+        ("36°C", True),
+        ("50°C", True),
+        ("20°C", False),
+    ]
+    desk.store.close()
+
+
+def test_a_value_that_was_not_taken_is_not_told_late(tmp_path: Path) -> None:
+    """While the desk refuses, values do not pile up, and none overtakes the raising or follows the clearing."""
+    desk = Desk(tmp_path / "rules.sqlite", Alarm(id="hot", point="a.t", above=32.0))
+    told: list[Condition] = []
+
+    def refuse(_condition: Condition) -> None:
+        raise OSError("disk full")
+
+    desk.teller._on_condition = refuse
+    for value in range(40, 60):
+        desk.clock.pass_(2.0)
+        desk.watch.take(reading("a.t", float(value)))
+        assert not asyncio.run(desk.teller.flush())
+    desk.teller._on_condition = told.append
+    desk.watch.take(reading("a.t", 20.0))
+    assert asyncio.run(desk.teller.flush())
+    assert [(each.value, each.active) for each in told] == [("40°C", True), ("20°C", False)]
+    desk.store.close()
 
 
 def test_a_clock_that_jumps_while_running_changes_nothing(tmp_path: Path) -> None:
