@@ -17,6 +17,11 @@ class Posted(NamedTuple):
     headers: dict[str, str]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # a burst of messages finds room, on a loaded machine too
+
+
 class Sink:
     """Python's own HTTP server in a thread; `status` is what it answers."""
 
@@ -39,8 +44,7 @@ class Sink:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
