@@ -1,9 +1,6 @@
 """What the rules remember over a restart, and what a clock that is set does to it: nothing."""
 
 import asyncio
-import os
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -93,39 +90,6 @@ def test_a_damaged_file_is_put_aside(tmp_path: Path) -> None:
     aside = [entry for entry in tmp_path.iterdir() if "damaged" in entry.name]
     assert len(aside) == 1
     assert aside[0].read_bytes().startswith(b"this is no database")
-
-
-def test_damaged_pages_are_found_at_the_start(tmp_path: Path) -> None:
-    """Noise behind a sound header is put aside too: it would stop the room at its first reading of the file."""
-    path = tmp_path / "rules.sqlite"
-    store = RuleStore(path)
-    names = [f"hot{number}" for number in range(200)]
-    store.save([freeze(SLOW.model_copy(update={"id": name}), pending(), START, 340.0) for name in names])
-    store.close()
-    content = bytearray(path.read_bytes())
-    assert len(content) > 3 * 4096
-    for start in range(4096, len(content), 4096):
-        content[start : start + 512] = os.urandom(512)
-    path.write_bytes(content)
-    store = RuleStore(path)
-    assert store.load(names) == {}
-    store.save([freeze(SLOW, pending(), START, 340.0)])
-    store.close()
-    assert [entry.read_bytes() for entry in tmp_path.iterdir() if "damaged" in entry.name] == [content]
-
-
-@pytest.mark.parametrize(("column", "value"), [("windows", "{"), ("saved_at", "yesterday"), ("saved_at", "2026-11-22")])
-def test_one_row_that_cannot_be_read_stops_no_other(tmp_path: Path, column: str, value: str) -> None:
-    """Its alarm begins anew."""
-    store = RuleStore(tmp_path / "rules.sqlite")
-    good = freeze(SLOW.model_copy(update={"id": "leak"}), pending(), START, 340.0)
-    store.save([freeze(SLOW, pending(), START, 340.0), good])
-    store.close()
-    with closing(sqlite3.connect(tmp_path / "rules.sqlite")) as other, other:
-        other.execute(f"UPDATE rule SET {column} = ? WHERE alarm = 'hot'", (value,))
-    again = RuleStore(tmp_path / "rules.sqlite")
-    assert again.load(["hot", "leak"]) == {"leak": good}
-    again.close()
 
 
 class Desk:
