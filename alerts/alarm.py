@@ -159,3 +159,10 @@ def on_unshelve(alarm: AlarmView, now: datetime) -> Step | None:
         return Step(alarm=replace(back, state=State.NORMAL), kind=Kind.INFO, telling=Telling.NOBODY, reason=reason)
     back = replace(back, state=State.UNACKNOWLEDGED, peak=alarm.severity, raised_at=now, attached="")
     return Step(alarm=back, kind=Kind.RAISED, telling=Telling.ROUTE, reason=reason, fresh=True)
+
+
+def restrained(alarm: AlarmView, now: datetime) -> AlarmView:
+    """Return an alarm whose shelving does not outlast its own time when the clock was set back while nobody looked."""
+    if alarm.shelved_until is None or alarm.changed_at <= now:
+        return alarm
+    return replace(alarm, shelved_until=now + (alarm.shelved_until - alarm.changed_at), changed_at=now)

@@ -127,7 +127,8 @@ class Desk(Show):
         note = shelving_text(self._config.site, duration, by, reason)
         with self._store.transaction(f"shelve {alarm}") as db:
             view = rows.alarm(db, alarm) or self._configured(alarm, at)
-            step = life.on_shelve(view, duration, by, reason, at)
+            # The desk's clock may be ahead of the wall's, which was set back: the time must not be over at once.
+            step = life.on_shelve(view, duration, by, reason, max(at, self.clock()))
             event = self._ledger.enter(db, step, at, self.clock(), note=note, by=by)
         return self._announced(event)
 
@@ -214,6 +215,9 @@ class Desk(Show):
             rows.prune(db, now - KEEP)
             queue.restrain(db, now + _FARTHEST)
             self._ledger.reroute(db, now)
+            for view in rows.alarms(db, every=False):
+                if (sooner := life.restrained(view, now)) is not view:
+                    rows.keep_alarm(db, sooner)
             active = [view for view in rows.alarms(db, every=True) if view.active]
         for view in active:
             if reason := orphaned(view, self._config):

@@ -1,7 +1,7 @@
 """When an alarm that nobody acknowledges is told again, and to whom: pure, with the time passed in."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -46,6 +46,24 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 def begin(steps: Sequence[Planned], started: datetime) -> list[Call]:
     """Return every step as not yet told."""
     return [Call(route=step.route, step=step.step, next_at=started + step.after) for step in steps]
+
+
+def resume(had: Iterable[Call], steps: Sequence[Planned], now: datetime) -> list[Call]:
+    """Return every step as it was, a new one as not yet told.
+
+    None waits longer than its own time from now: a clock that was ahead and has been set back while nobody looked
+    must not silence the rest of an escalation.
+    """
+    before = {(call.route, call.step): call for call in had}
+    return [
+        replace(call, next_at=min(call.next_at, now + _longest(call, step))) if call.next_at else call
+        for step in steps
+        for call in [before.get((step.route, step.step)) or begin([step], now)[0]]
+    ]
+
+
+def _longest(call: Call, step: Planned) -> timedelta:
+    return step.repeat if call.told and step.repeat else step.after
 
 
 def due(calls: Iterable[Call], steps: Sequence[Planned], now: datetime) -> Round | None:

@@ -130,10 +130,9 @@ class Ledger:
         for view in rows.alarms(db, every=False):
             if view.state is not State.UNACKNOWLEDGED:
                 continue
-            had = {(call.route, call.step): call for call in rows.calls(db, view.id)}
-            calls = escalation.begin(plan(self._config.route, view.peak), now)
+            calls = escalation.resume(rows.calls(db, view.id), plan(self._config.route, view.peak), now)
             rows.drop_calls(db, view.id)
-            rows.keep_calls(db, view.id, [had.get((call.route, call.step), call) for call in calls])
+            rows.keep_calls(db, view.id, calls)
 
     def _route(self, db: sqlite3.Connection, view: AlarmView, now: datetime) -> list[Delivery]:
         """Start the routes of an alarm anew, and return who is told at once."""
