@@ -34,13 +34,15 @@ def judge(remembered: tuple[int, int], found: Root | None, paths: int, *, accept
     """What to make of what stands there.
 
     Args:
-        remembered: identity when it was last read whole, (0, 0) at first.
+        remembered: identity when it was last read whole and something was in it, (0, 0) at first.
         found: what stands there now, None when no folder does.
         paths: how many paths the vault has of this source.
         accepted: the operator said that it is right as it is.
     """
     if found is None:
         return Verdict(fit=False, replaced=False, reason="no folder there")
+    if remembered == (0, 0) and found.empty and paths and not accepted:
+        return Verdict(fit=False, replaced=True, reason="empty, and the vault has files of it: is the disk mounted?")
     if accepted or remembered in {(0, 0), found.identity}:
         return Verdict(fit=True, replaced=False, reason="the same folder")
     if found.empty and paths:

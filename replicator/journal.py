@@ -19,6 +19,7 @@ import structlog
 from replicator.errors import JournalError
 from replicator.journal_rows import Known, SourceRow, Waiting, from_row, join, split, to_row
 from replicator.overlay import Key, Overlay
+from replicator.spoiled import put_aside, spoiled
 
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -64,6 +65,8 @@ class Journal:
         self.path = path
         #: Why the last commit did not succeed, or empty. Nothing is lost by it until the process ends.
         self.trouble = ""
+        #: Why the file is no journal any more, or empty. The process must end: `close` puts the file aside.
+        self.damage = ""
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._wake = threading.Event()
@@ -87,6 +90,8 @@ class Journal:
             self.flush()
         for connection in (*self._readers, self._writer):
             connection.close()
+        if self.damage:
+            put_aside(self.path, self.damage)
 
     # ------------------------------------------------------------------ sources
 
@@ -204,6 +209,7 @@ class Journal:
                     self._waiting = waiting | self._waiting
                     self._sources = sources | self._sources
                     self._known_out = Overlay()
+                self.damage = str(error) if spoiled(error) else self.damage
                 raise JournalError(
                     f"write journal {self.path}: {error}", hint="is there space, and may the replicator write there?"
                 ) from None
@@ -257,11 +263,7 @@ class Journal:
                 f"open journal {self.path}: {error}", hint="does the folder exist, and may the replicator write there?"
             ) from None
         except sqlite3.DatabaseError as error:
-            aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
-            log.warning("journal damaged, begun anew", journal=str(self.path), kept=str(aside), error=str(error))
-            self.path.rename(aside)
-            for ending in ("-wal", "-shm"):
-                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+            put_aside(self.path, str(error))
             return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
@@ -285,5 +287,6 @@ class Journal:
         try:
             rows: list[Any] = connection.execute(sql, tuple(values)).fetchall()
         except sqlite3.Error as error:
+            self.damage = str(error) if spoiled(error) else self.damage
             raise JournalError(f"read journal {self.path}: {error}") from None
         return rows

@@ -15,6 +15,7 @@ from alerts.condition import Condition
 from config.address import parse_vault
 from config.model import Config
 from replicator.conditions import Conditions
+from replicator.errors import JournalError
 from replicator.evacuation import Evacuations
 from replicator.journal import Journal
 from replicator.replicator_metrics import ReplicatorMetrics
@@ -207,9 +208,18 @@ class Replicator:
             "sources": {source.id: source_status(source, now_ns) for source in self._sources},
         }
 
+    def _check_journal(self) -> None:
+        """A damaged journal stops every source: the process ends, and the next one begins a new journal."""
+        if self._journal is not None and self._journal.damage:
+            raise JournalError(
+                f"read journal {self._journal.path}: {self._journal.damage}",
+                hint="it is put aside and begun anew from the vault's list",
+            )
+
     async def _report(self) -> None:
         while True:
             self._news.clear()
+            self._check_journal()
             self._on_report(Report(conditions=self.conditions(), status=self.status(), evacuations=self.evacuations()))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_REPORT):

@@ -19,6 +19,12 @@ def look(path: bytes) -> Root | None:
     return Root(disk, inode, empty)
 
 
+def is_empty(path: bytes) -> bool:
+    """Whether a folder stands there and nothing is in it."""
+    root = look(path)
+    return root is not None and root.empty
+
+
 def identity(path: bytes) -> tuple[int, int]:
     """File system and inode of a folder.
 

@@ -19,8 +19,8 @@ from replicator.exclude import Excludes
 from replicator.guard import Verdict, judge
 from replicator.journal import Journal
 from replicator.journal_rows import SourceRow
-from replicator.root import identity, look
-from replicator.scanner import Found, Scanned, Scanner
+from replicator.root import identity, is_empty, look
+from replicator.scanner import Found, Scanned, Scanner, low_priority
 from replicator.watcher import Dirty, Make, ScanWatcher, Watcher
 
 #: Seconds between two looks at the root, and at whether a scan is due.
@@ -89,7 +89,7 @@ class Sight:
         self._closed = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(2, f"sight-{settings.id}")
-        self._scans = ThreadPoolExecutor(1, f"scan-{settings.id}", initializer=_low_priority)
+        self._scans = ThreadPoolExecutor(1, f"scan-{settings.id}", initializer=low_priority)
 
     # ------------------------------------------------------------------ for the owner
 
@@ -120,9 +120,17 @@ class Sight:
     def fit(self) -> bool:
         """Whether the root is still the folder that was judged; from any thread."""
         try:
-            return identity(self.root) == self._armed
+            if identity(self.root) != self._armed:
+                return False
         except OSError:
             return False
+        # Where nothing was ever seen that the vault has, an empty root is a new machine whose disk is not mounted.
+        return self._row.root != (0, 0) or not (self._journal.children(self._number, b"") and is_empty(self.root))
+
+    def trust(self) -> None:
+        """Something that stood here is at the vault: this root is the source."""
+        if self._row.root == (0, 0):
+            self._row.root = self._armed
 
     async def settle(self, until: float) -> bool:
         """Wait until all that happened before has been handed over, at most until then (monotonic).
@@ -206,7 +214,7 @@ class Sight:
             return
         self.scanned, self.held = scanned, scanned.held
         self._row.scanned_ns = began_ns
-        if not scanned.held:
+        if not scanned.held and (scanned.paths or self._row.root != (0, 0)):
             self._row.root = self._armed
         self._journal.remember(self._number, self._row)
         self._next_scan = time.monotonic() + self._settings.scan_every.total_seconds()
@@ -235,11 +243,13 @@ class Sight:
     def _judge(self) -> Verdict:
         root = look(self.root)
         accepted = self._accept.exists()
-        paths = self._journal.count(self._number)
+        paths = self._journal.count(self._number) or len(self._journal.children(self._number, b""))
         verdict = judge(self._row.root, root, paths, accepted=accepted)
         if root is not None and verdict.fit:
             self._armed = root.identity
         if accepted and root is not None:
+            self._row.root = root.identity
+            self._journal.remember(self._number, self._row)
             self._accept.unlink(missing_ok=True)
         return verdict
 
@@ -286,9 +296,3 @@ class Sight:
 
     async def _thread(self, call: Callable[..., _Result], *values: object) -> _Result:
         return await self._loop.run_in_executor(self._threads, call, *values)
-
-
-def _low_priority() -> None:
-    """A scan never takes time from what is on its way: on Linux a thread has a priority of its own."""
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -192,6 +192,8 @@ class Source:
     def done(self, sent: Sent) -> None:
         """It is durable at the vault."""
         self.journal.put(self.number, sent.path, sent.known)
+        if sent.known is not None:
+            self.sight.trust()
         self._stranded(sent)
         if sent.item is not None:
             if sent.known is None and self.pending.nudge(sent.path.rpartition(b"/")[0]):

@@ -1,0 +1,124 @@
+"""A source side that lost its memory: it heals by itself, and takes no empty folder for a mass deletion."""
+
+import asyncio
+import os
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.replicator.source.pair import equal, replicating, settings, until, vault
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """An empty tree to be carried out."""
+    path = tmp_path / "tree"
+    path.mkdir()
+    return path
+
+
+def test_a_journal_that_is_damaged_inside_is_begun_anew(tmp_path: Path, tree: Path) -> None:
+    """A journal that opens and cannot be read ends the process once; the next one ships as if nothing had been."""
+    for number in range(1500):
+        (tree / f"document {number}").write_text(str(number))
+    state = tmp_path / "state"
+
+    async def scenario() -> None:
+        async with vault(tmp_path / "vault") as server:
+            async with replicating(settings(state, server.port, tree)) as running:
+                await running.settle()
+            path, page = state / "replicator.sqlite", 4096
+            size = path.stat().st_size
+            assert size > 16 * page
+            with path.open("r+b") as file:
+                file.seek(8 * page)
+                file.write(os.urandom(size - 8 * page))
+            (tree / "new").write_text("new")
+            async with replicating(settings(state, server.port, tree), drain=timedelta(0)) as running:
+                error = await asyncio.wait_for(running.replicator.failed(), 30)
+                assert "replicator.sqlite" in str(error)
+            async with replicating(settings(state, server.port, tree)) as running:
+                await running.settle()
+                await equal(tree, tmp_path / "vault")
+            assert list(state.glob("replicator.sqlite.damaged-*"))
+
+    asyncio.run(scenario())
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def test_a_new_server_with_an_empty_folder_deletes_nothing(tmp_path: Path, tree: Path) -> None:
+    """After a fire the new machine has neither journal nor documents: the vault's newest state stays as it was.
+
+    Once the documents are back, or somebody says that the folder is right as it is, it goes on.
+    """
+    for number in range(20):
+        (tree / f"document {number}").write_text(str(number))
+    shown, state = tmp_path / "vault" / "current" / "docs", tmp_path / "state"
+
+    async def scenario() -> None:
+        async with vault(tmp_path / "vault") as server:
+            async with replicating(settings(state, server.port, tree)) as running:
+                await running.settle()
+                await equal(tree, tmp_path / "vault")
+            saved = tmp_path / "saved"
+            shutil.copytree(tree, saved)
+            shutil.rmtree(state)
+            _empty(tree)
+            config = settings(state, server.port, tree)
+            async with replicating(config, drain=timedelta(0)) as running:
+                await until(lambda: "source:docs" in running.conditions)
+                assert len(list(shown.iterdir())) == 20
+            async with replicating(config, drain=timedelta(0)) as running:  # nor after another start
+                await until(lambda: "source:docs" in running.conditions)
+                shutil.copytree(saved, tree, dirs_exist_ok=True)
+                await until(lambda: not running.conditions)
+                await running.settle()
+                assert len(list(shown.iterdir())) == 20
+
+    asyncio.run(scenario())
+
+
+def test_an_empty_folder_that_is_right_may_be_accepted(tmp_path: Path, tree: Path) -> None:
+    """An operator who says that the documents are meant to be gone is believed."""
+    (tree / "document").write_text("x")
+    state = tmp_path / "state"
+
+    async def scenario() -> None:
+        async with vault(tmp_path / "vault") as server:
+            async with replicating(settings(state, server.port, tree)) as running:
+                await running.settle()
+            shutil.rmtree(state)
+            (tree / "document").unlink()
+            async with replicating(settings(state, server.port, tree)) as running:
+                await until(lambda: "source:docs" in running.conditions)
+                (state / "accept.docs").touch()
+                await until(lambda: not running.conditions)
+                await equal(tree, tmp_path / "vault")
+
+    asyncio.run(scenario())
+
+
+def test_the_last_document_of_a_new_source_may_be_deleted(tmp_path: Path, tree: Path) -> None:
+    """A source that began empty, got a document and lost it again is no lost source."""
+
+    async def scenario() -> None:
+        async with (
+            vault(tmp_path / "vault") as server,
+            replicating(settings(tmp_path / "state", server.port, tree)) as running,
+        ):
+            await running.settle()
+            (tree / "document").write_text("x")
+            await running.settle()
+            await equal(tree, tmp_path / "vault")
+            (tree / "document").unlink()
+            await equal(tree, tmp_path / "vault")
+            await running.settle()
+            assert not running.conditions
+
+    asyncio.run(scenario())
