@@ -11,7 +11,8 @@ from config.channels import Webhook
 from config.errors import SecretError
 from config.secret import read_secret
 
-_LATER = (408, 425, 429)  # client errors that ask for another try
+# What is wrong with the message stays wrong. A wrong token, path or proxy is corrected, and the alarm waits for it.
+_NEVER = (400, 413, 414, 415, 422, 431)
 _DENIED = (401, 403)
 _WORDS = 200  # characters of a receipt
 
@@ -89,10 +90,10 @@ class WebhookChannel:
     def _refused(self, status: int) -> DeliveryError:
         if httpx.codes.is_redirect(status):
             hint = "write the address that it redirects to into `url`"
-            return self._error(Reason.REJECTED, f"it redirects ({status})", hint, permanent=True)
+            return self._error(Reason.REJECTED, f"it redirects ({status})", hint)
         if httpx.codes.is_client_error(status):
             hint = "look at the token" if status in _DENIED else "look at `url` and at the receiver's log"
-            return self._error(Reason.REJECTED, f"answered {status}", hint, permanent=status not in _LATER)
+            return self._error(Reason.REJECTED, f"answered {status}", hint, permanent=status in _NEVER)
         return self._error(Reason.UNAVAILABLE, f"answered {status}", "look at the receiver's log")
 
     def _mapped(self, error: Exception) -> DeliveryError:

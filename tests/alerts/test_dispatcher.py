@@ -180,6 +180,25 @@ def test_a_permanent_error_of_every_channel_gives_up_with_the_reason(tmp_path: P
         desk.close()
 
 
+@pytest.mark.parametrize("status", [302, 401, 404])
+def test_an_alarm_waits_until_the_receiver_is_put_right(tmp_path: Path, status: int) -> None:
+    """One that answers for a moment that it does not know us, or the path, gets the alarm when it does again."""
+    with receiving() as receiver:
+        receiver.status = status
+        config = site(tmp_path, channel=[webhook_settings("one", receiver.url), webhook_settings("two", receiver.url)])
+        desk = Desk.open(tmp_path / "monitor.sqlite", config)
+
+        async def scenario() -> None:
+            async with dispatching(desk, config):
+                desk.apply(hot())
+                await eventually(lambda: len(desk.attempts()) >= 2, "a round in vain")
+                receiver.status = 200
+                await eventually(lambda: receiver.got, "the alarm")
+
+        run(scenario)
+        desk.close()
+
+
 def test_a_test_message_is_tried_once_by_each_channel(tmp_path: Path) -> None:
     """A test goes by every channel to every contact, once, and its tries say what came of it."""
     with receiving() as receiver:

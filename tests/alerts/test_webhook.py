@@ -19,19 +19,21 @@ from tests.alerts.support import a_message, eventually, receiving, refusing, run
     ("status", "reason", "permanent"),
     [
         (400, Reason.REJECTED, True),
-        (401, Reason.REJECTED, True),
-        (404, Reason.REJECTED, True),
+        (401, Reason.REJECTED, False),
+        (403, Reason.REJECTED, False),
+        (404, Reason.REJECTED, False),
+        (413, Reason.REJECTED, True),
         (408, Reason.REJECTED, False),
         (425, Reason.REJECTED, False),
         (429, Reason.REJECTED, False),
         (500, Reason.UNAVAILABLE, False),
         (503, Reason.UNAVAILABLE, False),
-        (301, Reason.REJECTED, True),
-        (307, Reason.REJECTED, True),
+        (301, Reason.REJECTED, False),
+        (307, Reason.REJECTED, False),
     ],
 )
 def test_an_answer_other_than_2xx_is_afailure(status: int, reason: Reason, permanent: bool) -> None:
-    """Each answer has its reason; only client errors that ask for no other try are permanent."""
+    """Each answer has its reason; only what is wrong with the message itself is permanent."""
     with receiving() as receiver:
         receiver.status = status
         error = failure(webhook(receiver))
