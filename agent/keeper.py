@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -34,6 +35,8 @@ class Keeper:
         self._waiting: dict[str, deque[Condition]] = {}
         self._wake = asyncio.Event()
         self._reason: str | None = None
+        # Its own thread: what hangs in the shared ones must not hold an alarm.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keeper")
 
     def offer(self, condition: Condition) -> None:
         """Take a condition; from the event loop's thread only."""
@@ -83,7 +86,7 @@ class Keeper:
     async def _store(self, alarm: str) -> None:
         queue = self._waiting[alarm]
         while queue:
-            await asyncio.to_thread(self._apply, queue[0])
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._apply, queue[0])
             queue.popleft()
         self._waiting.pop(alarm, None)
 

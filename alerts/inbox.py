@@ -27,11 +27,17 @@ class Inbox:
             What changed.
 
         Raises:
-            StoreError: some of it could not be kept; report again.
+            StoreError: some of it could not be kept, and the rest was; report again.
         """
         told = list(conditions)
-        found = [self._desk.apply(condition, part=part) for condition in told]
         names = {condition.alarm for condition in told}
         gone = [view for view in self._desk.active_of(part) if view.id not in names]
-        found += [self._desk.apply(cleared(view, "no longer reported", at), part=part) for view in gone]
+        found, errors = [], []
+        for condition in [*told, *(cleared(view, "no longer reported", at) for view in gone)]:
+            try:
+                found.append(self._desk.apply(condition, part=part))
+            except Exception as error:  # noqa: BLE001 - one bad condition never stops the rest; it is raised after them
+                errors.append(error)
+        if errors:
+            raise errors[0]
         return [event for event in found if event is not None]

@@ -102,6 +102,7 @@ class Room:
                     task.cancel()
         finally:
             await self._teller.flush()
+            self._teller.close()
             await asyncio.to_thread(self._store.close)
 
     def readings(self) -> list[Reading]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -28,6 +29,8 @@ class Teller:
         self._values: dict[str, Condition] = {}
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
+        # Its own thread: look-ups of names that nobody answers can fill the shared ones, above all in a fire.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="teller")
         self.trouble = ""
 
     def store(self, state: Stored) -> None:
@@ -57,19 +60,25 @@ class Teller:
 
     async def flush(self) -> bool:
         """Store and tell all that is there. Returns False when something was not taken."""
+        loop = asyncio.get_running_loop()
         async with self._turn:
             states, self._states = self._states, {}
             conditions, self._conditions = self._conditions, []
             values, self._values = self._values, {}
-            trouble = await asyncio.to_thread(self._save, states)
+            trouble = await loop.run_in_executor(self._thread, self._save, states)
             self._states = {**(states if trouble else {}), **self._states}
-            kept, refused = await asyncio.to_thread(self._tell_all, conditions)
+            kept, refused = await loop.run_in_executor(self._thread, self._tell_all, conditions)
             self._conditions = [*kept, *self._conditions]
             waiting = {condition.alarm for condition in self._conditions}
-            _, stale = await asyncio.to_thread(self._tell_all, [v for v in values.values() if v.alarm not in waiting])
+            newest = [value for value in values.values() if value.alarm not in waiting]
+            _, stale = await loop.run_in_executor(self._thread, self._tell_all, newest)
             refused = refused or stale
             self._report(trouble or refused)
             return not (trouble or refused)
+
+    def close(self) -> None:
+        """Let the thread end; nothing can be told after it."""
+        self._thread.shutdown(wait=False)
 
     def _save(self, states: dict[str, Stored]) -> str:
         try:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -200,6 +201,26 @@ def test_an_alarm_survives_a_disk_that_cannot_be_written(
                 await eventually(lambda: daemon.room.readings()[0].at > before, "polling goes on")
                 assert not site.told(path, alarm="hot")
             await eventually(lambda: site.told(path, event="raised", alarm="hot"), "it is told in the end")
+
+    run(scenario())
+
+
+def test_threads_that_hang_delay_no_alarm(path: Path, rack: ModbusServer) -> None:
+    """Names are looked up in the threads that all share; in a fire nobody answers, and all of them hang."""
+    settings = site.config(path, *_sections(rack))
+    gate = threading.Event()
+
+    async def scenario() -> None:
+        async with site.monitor(settings) as daemon:
+            await eventually(daemon.room.readings, "the rack is read")
+            loop = asyncio.get_running_loop()
+            hanging = [loop.run_in_executor(None, gate.wait) for _ in range(100)]
+            try:
+                rack.set(1, 380)
+                await eventually(lambda: site.told(path, event="raised", alarm="hot"), "the alarm is told")
+            finally:
+                gate.set()
+                await asyncio.gather(*hanging)
 
     run(scenario())
 

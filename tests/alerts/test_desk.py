@@ -137,6 +137,17 @@ def test_a_report_clears_what_the_part_reports_no_more(room: Room) -> None:
     assert room.desk.alarm("rack1-hot").active
 
 
+def test_one_bad_condition_of_a_report_stops_no_other(room: Room) -> None:
+    """A time without a zone cannot be kept; what is beside it is raised and cleared all the same, and it is told."""
+    inbox = Inbox(room.desk)
+    inbox.report("replicator", [hot(alarm="old:one")], START)
+    bad = hot(alarm="bad:one", at=START.replace(tzinfo=None))
+    with pytest.raises(TypeError):
+        inbox.report("replicator", [bad, hot(alarm="good:one")], START)
+    assert room.desk.alarm("good:one").active
+    assert not room.desk.alarm("old:one").active
+
+
 def test_an_alarm_that_is_configured_no_more_is_cleared_at_the_next_start(room: Room) -> None:
     """What nothing would ever clear does not stay for ever."""
     room.apply()
