@@ -52,6 +52,7 @@ class EmbeddedBroker:
 
         Raises:
             BusError: it could not listen, or it ended.
+            SecretError: the password's file cannot be used.
         """
         # Its own session: a Ctrl-C for us must not end it before we have said that we go.
         self._child = await asyncio.create_subprocess_exec(
@@ -109,7 +110,7 @@ class EmbeddedBroker:
             "port": login.address.port,
             "parent": os.getpid(),
             "username": login.username or "",
-            "password": login.password.reveal() if login.password is not None else "",
+            "password": login.secret() or "",
         }
         if login.address.tls:
             paths = {"cert": login.cert, "key": login.key, "ca": login.ca}

@@ -26,7 +26,8 @@ from agent.apart import Apart
 from agent.errors import BusError, reason_of
 from agent.outbox import Outbox, Publication
 from config.address import BusAddress
-from config.secret import Secret
+from config.errors import SecretError
+from config.secret import Secret, read_secret
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +42,23 @@ _IDLE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class BusLogin:
-    """How to reach a broker: its address, who we are, and what it must show."""
+    """How to reach a broker: its address, who we are (a password or its file), and what it must show."""
 
     address: BusAddress
     username: str | None = None
-    password: Secret | None = None
+    password: Secret | Path | None = None
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
+
+    def secret(self) -> str | None:
+        """Return the password.
+
+        Raises:
+            SecretError: its file cannot be used.
+        """
+        password = read_secret(self.password) if isinstance(self.password, Path) else self.password
+        return password.reveal() if password is not None else None
 
 
 #: Told at each change: up or not, and why not.
@@ -116,7 +126,7 @@ class Bus:
         while not stop.is_set():
             try:
                 await self._connect()
-            except (aiomqtt.MqttError, OSError, BusError, TimeoutError) as error:
+            except (aiomqtt.MqttError, OSError, BusError, SecretError, TimeoutError) as error:
                 if self._up:
                     pause = _FIRST_PAUSE
                 self._tell(False, reason_of(error))
@@ -132,6 +142,7 @@ class Bus:
 
         Raises:
             BusError: the broker cannot be reached or refuses us.
+            SecretError: the password's file cannot be used.
         """
 
         async def leave(_poked: asyncio.Event) -> None:
@@ -251,7 +262,7 @@ def _client(login: BusLogin, will: aiomqtt.Will | None = None) -> aiomqtt.Client
         login.address.host,
         login.address.port,
         username=login.username,
-        password=login.password.reveal() if login.password is not None else None,
+        password=login.secret(),
         will=will,
         keepalive=_KEEPALIVE,
         timeout=_ANSWER_SECONDS,

@@ -46,6 +46,7 @@ def run(part: Part, path: Path) -> None:
         config.errors.ConfigError: the file cannot be used for this part.
         FatalError: it cannot do its work from here.
     """
+    _end_quietly_if_asked()
     logs.configure(part)
     config = load_for(path, part)
     if part == "monitor":
@@ -54,6 +55,16 @@ def run(part: Part, path: Path) -> None:
         if found := problems(config):
             raise ConfigError(found)
     asyncio.run(_serve(part, config))
+
+
+def _end_quietly_if_asked() -> None:
+    """Until the daemon's own handlers stand nothing is open: a stop then is simply the end."""
+
+    def end(_number: int, _frame: object) -> None:
+        os._exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
 
 
 async def _serve(part: Part, config: Config) -> None:

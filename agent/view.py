@@ -14,7 +14,6 @@ from agent.bus import Bus, BusChanged, BusLogin
 from agent.supervisor import Supervisor
 from config.address import parse_bus
 from config.model import Bus as BusSettings
-from config.secret import read_secret
 
 _ALARM_FIELDS = ("state", "active", "severity", "text", "value", "limit", "reason")
 _EVENT_FIELDS = (
@@ -27,15 +26,9 @@ _STUCK_SECONDS = 20.0
 
 
 def login_of(settings: BusSettings) -> BusLogin:
-    """Read a broker's address and secrets.
-
-    Raises:
-        config.errors.SecretError: the password's file cannot be used.
-    """
-    password = read_secret(settings.password_file) if settings.password_file is not None else None
-    return BusLogin(
-        parse_bus(settings.url), settings.username, password, ca=settings.ca, cert=settings.cert, key=settings.key
-    )
+    """Return how to reach a configured broker. Nothing is read yet."""
+    address, password = parse_bus(settings.url), settings.password_file
+    return BusLogin(address, settings.username, password, ca=settings.ca, cert=settings.cert, key=settings.key)
 
 
 class View:
@@ -126,6 +119,7 @@ async def try_broker(login: BusLogin) -> None:
 
     Raises:
         BusError: the broker cannot be reached or refuses us.
+        SecretError: the password's file cannot be used.
     """
     await Bus(login, ("", b"", b""), lambda _up, _reason: None).check()
 

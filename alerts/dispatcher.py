@@ -140,7 +140,9 @@ class Dispatcher:
         """Ask the state file all that a turn needs, in the thread; what can be sent is sent, whatever else fails."""
         if self._supervision is None:
             self._desk.outbox.release()
-            self._supervision = Supervision(self._desk, self._config.site)
+            supervision = Supervision(self._desk, self._config.site)
+            supervision.examine(self._config.channel, self._clock())
+            self._supervision = supervision
         now, trouble = self._clock(), None
         for work in (self._desk.unshelve_due, self._desk.advance):
             try:
