@@ -13,6 +13,8 @@ from config.address import LinkAddress
 from sensors.errors import LinkDownError
 from sensors.wire import Inbox
 
+#: An adapter whose driver hangs must be told as down: whoever waits for it would show its old values for ever.
+_OPENING = 5.0
 _HINTS = {
     errno.ENOENT: "is the adapter plugged in? ls /dev/serial/by-id",
     errno.EACCES: "add the service's user to the group dialout",
@@ -36,11 +38,16 @@ class SerialWire:
         """Open the port; it may take a moment, so a thread does it.
 
         Raises:
-            LinkDownError: it is not there, not allowed or in use.
+            LinkDownError: it is not there, not allowed, in use, or its driver hangs.
         """
         opening = asyncio.ensure_future(asyncio.to_thread(_open, address))
         try:
-            return cls(await asyncio.shield(opening))
+            async with asyncio.timeout(_OPENING):
+                return cls(await asyncio.shield(opening))
+        except TimeoutError:
+            opening.add_done_callback(_close_late)
+            text = f"open {address.device}: not open after {_OPENING:g} s"
+            raise LinkDownError(text, hint="plug the adapter out and in: dmesg shows what its driver says") from None
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
             raise

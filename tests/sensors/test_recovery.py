@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import threading
 import tty
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import serial
 
+from config.address import LinkAddress
+from sensors import serial_line
 from sensors.errors import AskError, LinkDownError
 from sensors.exchange import _LAST_RETRY
 from sensors.link import Request
@@ -16,7 +20,7 @@ from sensors.simulator import simulate
 from sensors.simulator.device import SimulatedDevice
 from sensors.simulator.scenario import LinkPlan
 from sensors.simulator.server import SimulatedWire
-from tests.sensors.support import linked, one_device, pace, scripted
+from tests.sensors.support import linked, one_device, pace, scripted, until
 from tests.sensors.test_link_contract import ask_until_right
 from tests.support.ports import free_port
 
@@ -154,3 +158,32 @@ def test_a_line_that_never_falls_silent() -> None:
         os.close(slave)
 
     asyncio.run(scenario())
+
+
+def test_an_adapter_whose_driver_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An opening that does not come back is a wire that is down, and the port is given back when it comes late."""
+    gate, opened = threading.Event(), list[serial.Serial]()
+    really = serial_line._open
+
+    def late(address: LinkAddress) -> serial.Serial:
+        gate.wait()
+        opened.append(really(address))
+        return opened[-1]
+
+    async def scenario() -> None:
+        async with simulate(one_device("serial")) as simulated:
+            with monkeypatch.context() as patch:
+                patch.setattr(serial_line, "_OPENING", 0.05)
+                patch.setattr(serial_line, "_open", late)
+                async with linked(simulated.addresses["wire"]) as hanging:
+                    with pytest.raises(LinkDownError, match="not open after"):
+                        await hanging.ask(BOTH, pace())
+                gate.set()
+                await until(lambda: opened and not opened[0].is_open, "the late port is closed")
+            async with linked(simulated.addresses["wire"]) as link:
+                assert await ask_until_right(link) == (245, 400)
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        gate.set()
