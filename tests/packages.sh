@@ -5,7 +5,7 @@ missing=()
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
 need mosquitto mosquitto
 need mosquitto_sub mosquitto-clients
-need promtool prometheus
+need prometheus prometheus
 need rsync rsync
 need lsyncd lsyncd
 need socat socat

@@ -102,11 +102,12 @@ def test_a_file_that_is_not_there(command: str) -> None:
 
 
 def test_profiles(configured: Office) -> None:
-    """The shipped profiles are listed, and one is shown with its source."""
+    """The shipped profiles are listed, and one is shown with its source, line, note, ranges, look-alikes."""
     assert "xy-md02" in run("profiles").stdout
     shown = run("profiles", "xy-md02")
     assert shown.returncode == 0
-    assert "temperature" in shown.stdout
+    for words in ("temperature", "-40 to 80", "9600 8N1", "look-alikes share the shop name", "md02-hundredths, shtc3"):
+        assert words in shown.stdout
     assert run("profiles", "no-such-device").returncode in {1, 2}
 
 
