@@ -176,10 +176,11 @@ class Batch:
 
     def _delete(self, item: Item, delete: Delete) -> None:
         state = self._state(delete.source, delete.path)
-        if state is None or state.meta is None:
+        emptied = self._empty(item.site, delete.source, delete.path)
+        # A folder that was never put, or was deleted before, is one by what is in it.
+        if not emptied and (state is None or state.meta is None):
             self._done(item, delete.source)
             return
-        self._empty(item.site, delete.source, delete.path)
         record = self._gone(item.site, delete.source, delete.path, delete.seen_ns)
         self._keep(item, record, b"")
 
@@ -188,11 +189,16 @@ class Batch:
         position = self._next(site, source)
         return Record(what=What.DELETE, source=source, position=position, path=path, seen_ns=seen_ns)
 
-    def _empty(self, site: str, source: str, path: bytes) -> None:
-        """What ends as a folder takes along what the sender has not named: each path's history says when it went."""
+    def _empty(self, site: str, source: str, path: bytes) -> bool:
+        """What ends as a folder takes along what the sender has not named: each path's history says when it went.
+
+        Returns:
+            Whether there was anything.
+        """
         live = self._fresh.lay_over(source, path, self._known.below(source, path))
         for each in sorted(live, key=key_of, reverse=True):
             self.records.append((self._gone(site, source, each, 0), b""))
+        return bool(live)
 
     def _keep(self, item: Item, record: Record, payload: bytes) -> None:
         self.records.append((record, payload))

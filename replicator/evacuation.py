@@ -71,6 +71,12 @@ class Evacuations:
         if course is not None:
             course.durable.add((seal.source.id, seal.last))
 
+    def refused(self, seal: SealDue) -> None:
+        """The vault did not take it (a full disk): it is to be said again."""
+        course = self._courses.get(seal.alarm)
+        if course is not None and (seal.source.id, seal.last) not in course.durable:
+            course.said.discard((seal.source.id, seal.last))
+
     def view(self, sources: list[Source]) -> dict[str, Evacuation]:
         """How far each is."""
         oldest = [source.pending.oldest_ns for source in sources if source.pending.oldest_ns]

@@ -27,6 +27,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
         known: what the vault then has; None when it is deleted.
         size: bytes that count against the window.
         seal: called when a seal is durable.
+        unsealed: called when a seal was refused.
     """
 
     source: str
@@ -35,6 +36,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     known: Known | None
     size: int
     seal: Callable[[], None] | None = None
+    unsealed: Callable[[], None] | None = None
 
 
 class Link:

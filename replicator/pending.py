@@ -75,6 +75,8 @@ class Pending:
     def __init__(self, persist: Callable[[bytes, Waiting | None], None]) -> None:
         self._persist = persist
         self._items: dict[bytes, Item] = {}
+        #: Those that changed while they were under way: they stand behind younger ones.
+        self._back: dict[bytes, Item] = {}
         self._ready: deque[Item] = deque()
         self._later: list[tuple[float, int, Item]] = []
         self._order = itertools.count()
@@ -176,12 +178,14 @@ class Pending:
         if sent:
             self._pace.sent(item.path, now, moment=item.grade is Grade.OPEN)
         del self._items[item.path]
+        self._back.pop(item.path, None)
         self._aside.pop(item.path, None)
         self.bytes -= item.size
         item.state = State.DONE
         self._persist(item.path, None)
         if item.again is not None:
             self.add(item.path, item.again_ns, now, grade=item.again, size=item.size, force=item.again_force)
+            self._back[item.path] = self._items[item.path]
 
     def give_back(self, items: list[Item]) -> None:
         """They were taken and not looked at: ready again, before the others."""
@@ -248,15 +252,21 @@ class Pending:
     @property
     def oldest_ns(self) -> int:
         """When the oldest of them was seen, 0 when there is none; those set aside are told by themselves."""
-        for item in self._items.values():
-            if item.grade is not Grade.FOLDER and not item.reason:
-                return item.seen_ns
-        return 0
+        return min((item.seen_ns for item in self._firsts(folders=False)), default=0)
 
     def waits(self, until_ns: int) -> bool:
-        """Whether one that is not set aside was seen until then; the first to come stand first."""
-        first = next((item for item in self._items.values() if not item.reason), None)
-        return first is not None and first.seen_ns <= until_ns
+        """Whether one that is not set aside was seen until then."""
+        return any(item.seen_ns <= until_ns for item in self._firsts(folders=True))
+
+    def _firsts(self, *, folders: bool) -> Iterator[Item]:
+        """Among these is the oldest that is not set aside: the first to come stand first, but for some."""
+        for item in self._items.values():
+            if not item.reason and (folders or item.grade is not Grade.FOLDER):
+                yield item
+                break
+        for item in tuple(self._back.values()):
+            if not item.reason and (folders or item.grade is not Grade.FOLDER):
+                yield item
 
     @property
     def moving(self) -> int:

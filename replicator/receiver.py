@@ -111,8 +111,8 @@ class Receiver:
             case Beat():
                 self.heard.beat = message
             case Tree() if message.source in self.sources:
-                if self._listing is not None and not self._listing.done():
-                    raise WireError("hear from sender: a question before the answer to the last one")
+                if self._listing is not None:  # the sender may have all of it before the task here has ended
+                    await asyncio.wait([self._listing])
                 self._listing = group.create_task(self._answer(self.stream, message))
             case _:
                 raise WireError(f"hear from sender: {type(message).__name__.lower()} is not for senders to say")
@@ -130,13 +130,22 @@ class Receiver:
         if isinstance(message, Seal):
             if self._finishing:
                 await asyncio.wait(self._finishing.values())
-        elif earlier := self._finishing.get((message.source, message.path)):
-            await asyncio.wait([earlier])
+        elif earlier := self._under_way(message.source, message.path):
+            await asyncio.wait(earlier)
         if isinstance(message, Put) and message.upload:
             task = group.create_task(self._finish(message))
             self._finishing[message.source, message.path] = task
         else:
             self._submit(message, payload)
+
+    def _under_way(self, source: str, path: bytes) -> list[asyncio.Task[None]]:
+        """Uploads that are being finished for this path or for what lies under it."""
+        inside = path + b"/"
+        return [
+            task
+            for (its, each), task in self._finishing.items()
+            if its == source and (each == path or each.startswith(inside))
+        ]
 
     async def _finish(self, put: Put) -> None:
         try:

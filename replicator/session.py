@@ -27,6 +27,8 @@ _FIRST, _MOST = 0.2, 5.0
 _BEAT = 1.0
 #: Seconds between two looks for seals that are due.
 _SEALS = 0.1
+#: Seconds before a seal that was refused is said again.
+_SEAL_AGAIN = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -140,10 +142,12 @@ class Session:
             match message:
                 case Done():
                     self._done(message, link)
+                case Refused(id=0):
+                    await reconciler.listed(StreamError(f"list vault: {message.text}"))
                 case Need() | Refused():
                     self._answered(link.answered(message), message)
                 case Listed():
-                    await reconciler.listed(message)
+                    await reconciler.listed(message.entries)
                 case End():
                     await reconciler.listed(None)
 
@@ -158,7 +162,11 @@ class Session:
                 self._sources[name].at(position)
 
     def _answered(self, sent: Sent | None, message: Need | Refused) -> None:
-        if sent is None or sent.seal is not None:
+        if sent is None:
+            return
+        if sent.seal is not None:
+            if sent.unsealed is not None:
+                asyncio.get_running_loop().call_later(_SEAL_AGAIN, sent.unsealed)
             return
         source = self._sources[sent.source]
         if isinstance(message, Need):
@@ -185,7 +193,13 @@ class Session:
             for seal in self._evacuations.due(self._sources.values()):
                 pending = seal.source.pending
                 sent = Sent(
-                    source=seal.source.id, path=b"", item=None, known=None, size=0, seal=partial(self._sealed, seal)
+                    source=seal.source.id,
+                    path=b"",
+                    item=None,
+                    known=None,
+                    size=0,
+                    seal=partial(self._sealed, seal),
+                    unsealed=partial(self._evacuations.refused, seal),
                 )
                 link.seal(sent, seal.name, len(pending), pending.bytes, pending.oldest_ns)
             await asyncio.sleep(_SEALS)

@@ -22,7 +22,7 @@ from replicator.moment import parse_time
 from replicator.restore import Restored
 from replicator.restore import restore as restore_tree
 
-_NS = 1_000_000_000
+_MS = 1_000_000
 #: Shows progress: files (or objects) so far, bytes so far, bytes in all or 0.
 Show = Callable[[int, int, int], None]
 
@@ -65,8 +65,9 @@ def _candidates(archive: Archive, config: Config, path: str) -> Iterator[tuple[s
 
 def _version(source: str, version: Version, zone: ZoneInfo) -> dict[str, Any]:
     meta = version.meta
-    seconds, rest = divmod(version.at_ns, _NS)
-    at = datetime.fromtimestamp(seconds, zone).replace(microsecond=rest // 1000)
+    # Rounded up: `restore --at` with the time as it stands here gives this version, not the one before.
+    milliseconds = -(-version.at_ns // _MS)
+    at = datetime.fromtimestamp(milliseconds // 1000, zone).replace(microsecond=milliseconds % 1000 * 1000)
     return {
         "source": source,
         "at": at.isoformat(timespec="milliseconds"),

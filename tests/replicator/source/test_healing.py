@@ -3,11 +3,19 @@
 import asyncio
 import os
 import shutil
+from collections.abc import Generator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from replicator import reconcile, session
+from replicator.appender import Appender
+from replicator.change import Entry
+from replicator.errors import DamagedError, FullError
+from replicator.local import LocalArchive
+from replicator.records import Record, What
+from replicator.segments import Found
 from tests.replicator.source.pair import equal, replicating, settings, until, vault
 
 
@@ -120,5 +128,58 @@ def test_the_last_document_of_a_new_source_may_be_deleted(tmp_path: Path, tree: 
             await equal(tree, tmp_path / "vault")
             await running.settle()
             assert not running.conditions
+
+    asyncio.run(scenario())
+
+
+def test_a_list_that_is_refused_is_asked_for_again(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vault that cannot read its list for a moment leaves no source unreconciled for ever."""
+    (tree / "document").write_text("x")
+    state, whole, failures = tmp_path / "state", LocalArchive.tree, [1, 2]
+
+    def fragile(
+        self: LocalArchive, source: str, at_ns: int = 0, paths: Sequence[bytes] = ()
+    ) -> Generator[Entry, None, None]:
+        if failures:
+            failures.pop()
+            raise DamagedError("read catalog: for this moment")
+        yield from whole(self, source, at_ns, paths)
+
+    async def scenario() -> None:
+        async with vault(tmp_path / "vault") as server:
+            async with replicating(settings(state, server.port, tree)) as running:
+                await running.settle()
+            shutil.rmtree(state)
+            monkeypatch.setattr(LocalArchive, "tree", fragile)
+            monkeypatch.setattr(reconcile, "_AGAIN", 0.05)
+            async with replicating(settings(state, server.port, tree)) as running:
+                await until(lambda: all(source.trusted for source in running.replicator._sources))
+                assert not failures
+
+    asyncio.run(scenario())
+
+
+def test_a_seal_that_is_refused_is_said_again(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vault without room for the recovery point gets it once it has room, on the same connection."""
+    write, failures = Appender.write, [1, 2]
+
+    def full(self: Appender, items: list[tuple[Record, bytes]], now_ns: int) -> list[Found]:
+        if failures and any(record.what is What.SEAL for record, _ in items):
+            failures.pop()
+            raise FullError("write: no space left on device")
+        return write(self, items, now_ns)
+
+    async def scenario() -> None:
+        async with (
+            vault(tmp_path / "vault") as server,
+            replicating(settings(tmp_path / "state", server.port, tree)) as running,
+        ):
+            await running.settle()
+            monkeypatch.setattr(Appender, "write", full)
+            monkeypatch.setattr(session, "_SEAL_AGAIN", 0.05)
+            await running.replicator.evacuate("fire", "point")
+            await until(lambda: running.replicator.evacuations()["fire"].complete)
+            assert running.replicator.evacuations()["fire"].sealed
+            assert not failures
 
     asyncio.run(scenario())

@@ -50,6 +50,25 @@ def test_a_change_under_way_is_sent_again() -> None:
     assert not len(pending)
 
 
+def test_what_changed_under_way_keeps_its_time() -> None:
+    """A change seen while its path was being sent is older than what came after it, though it stands behind it.
+
+    Else a stop would not wait for it, and an evacuation would call itself complete without it.
+    """
+    pending, _ = _pending()
+    pending.add(b"a", 1, 0.0)
+    (item,) = pending.take(1, 0.0)
+    pending.add(b"a", 5, 0.0)
+    pending.add(b"b", 9, 0.0)
+    pending.finish(item, 0.0, sent=True)
+    assert pending.oldest_ns == 5
+    assert pending.waits(5)
+    for each in pending.take(2, 0.0):
+        pending.finish(each, 0.0, sent=True)
+    assert not pending.oldest_ns
+    assert not pending.waits(9)
+
+
 def test_an_open_file_waits_and_a_closed_one_does_not() -> None:
     """A first write waits for its moment; the close that follows makes it due at once; a folder's times wait a bit."""
     pending, _ = _pending()

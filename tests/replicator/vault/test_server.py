@@ -22,6 +22,7 @@ from replicator.messages import (
     Chunk,
     Delete,
     Done,
+    End,
     Examine,
     Fetch,
     FromVault,
@@ -128,16 +129,17 @@ def test_an_upload_with_other_bytes_is_refused(tmp_path: Path) -> None:
     assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
 
 
-def test_order_holds_for_a_path_while_its_upload_is_finished(tmp_path: Path) -> None:
-    """A deletion right behind a large put of the same path comes after it, and a seal after everything."""
+@pytest.mark.parametrize(("path", "gone"), [(b"a", b"a"), (b"d/e/a", b"d")])
+def test_order_holds_for_a_path_while_its_upload_is_finished(tmp_path: Path, path: bytes, gone: bytes) -> None:
+    """A deletion right behind a large put of the path, or in it, comes after it, and a seal after everything."""
     data = os.urandom(2_000_000)
 
     async def scenario() -> None:
         async with serving(tmp_path) as server, sending(server.port) as sender:
             await sender.chunks(1, data)
             stream = sender.stream
-            await stream.send(replace(put_file(b"a", data, number=1), inline=False, upload=1))
-            await stream.send(Delete(id=2, source=SOURCE, path=b"a"))
+            await stream.send(replace(put_file(path, data, number=1), inline=False, upload=1))
+            await stream.send(Delete(id=2, source=SOURCE, path=gone))
             await stream.send(Seal(id=3, source=SOURCE, name="alarm:x"))
             ids: list[int] = []
             while len(ids) < 3:
@@ -267,6 +269,20 @@ def test_a_sender_may_list_its_sources(tmp_path: Path) -> None:
                 answer = (await sender.hear())[0]
             assert paths == [b"f%03d" % number for number in range(300)]
             assert isinstance(await sender.keep(replace(put_file(b"z", b"new"), inline=False)), Need)
+
+    asyncio.run(scenario())
+
+
+def test_a_sender_may_ask_again_at_once(tmp_path: Path) -> None:
+    """The second question is answered after the first, however soon it comes."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as server, sending(server.port) as sender:
+            await sender.file(b"f", b"x")
+            for _ in range(3):
+                await sender.stream.send(Tree(source=SOURCE))
+            heard = [type((await sender.hear())[0]) for _ in range(6)]
+            assert heard == [Listed, End] * 3
 
     asyncio.run(scenario())
 
