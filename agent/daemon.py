@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -17,6 +18,8 @@ from config.model import Config
 log = structlog.get_logger(__name__)
 
 Part = Literal["monitor", "replicator", "vault"]
+# Python's own number is the processors and four. Each channel and link can leave a few look-ups hanging behind it.
+_THREADS = 64
 
 
 class Daemon(Protocol):
@@ -67,7 +70,13 @@ def _end_quietly_if_asked() -> None:
         signal.signal(number, end)
 
 
+def make_roomy(loop: asyncio.AbstractEventLoop) -> None:
+    """Give a loop more threads than look-ups of names can hang in at one time: questions and reports need some too."""
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="shared"))
+
+
 async def _serve(part: Part, config: Config) -> None:
+    make_roomy(asyncio.get_running_loop())
     daemon = build(part, config)
     signals = 0
 

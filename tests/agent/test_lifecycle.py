@@ -1,17 +1,19 @@
 """Taking a daemon down, and keeping its tasks up."""
 
 import asyncio
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from agent import supervisor as supervisor_module
+from agent.daemon import make_roomy
 from agent.errors import AlreadyRunningError, FatalError
 from agent.lifecycle import Teardown
 from agent.lock import StateLock, prepare_state
 from agent.supervisor import Supervisor
-from tests.agent.support import eventually, run
+from tests.agent.support import LIMIT, eventually, run
 from tests.support.process import Program
 
 
@@ -162,3 +164,21 @@ def test_a_state_directory_that_cannot_be_made_is_fatal(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match="state") as caught:
         prepare_state(tmp_path / "state")
     assert caught.value.hint
+
+
+def test_a_daemons_loop_has_threads_to_spare() -> None:
+    """Forty look-ups that hang leave room for a question to the desk."""
+    gate = threading.Event()
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        make_roomy(loop)
+        hanging = [loop.run_in_executor(None, gate.wait) for _ in range(40)]
+        try:
+            async with asyncio.timeout(LIMIT):
+                assert await asyncio.to_thread(lambda: "answered") == "answered"
+        finally:
+            gate.set()
+            await asyncio.gather(*hanging)
+
+    run(scenario())
