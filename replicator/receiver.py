@@ -70,7 +70,7 @@ class Receiver:
         self.welcomed = False
         self._shelf = shelf
         self._answer = answer
-        self._uploads = Uploads(objects, label)
+        self._uploads = Uploads(objects, label, sources=len(self.sources))
         self._finishing: dict[tuple[str, bytes], asyncio.Task[None]] = {}
         self._listing: asyncio.Task[None] | None = None
         self._items = self._bytes = 0

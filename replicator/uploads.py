@@ -8,17 +8,18 @@ from replicator.errors import DamagedError, FullError, WireError
 from replicator.messages import Chunk, Put
 from replicator.objects import Objects, Upload
 
-#: Uploads of one connection at the same time.
-_OPEN_MAX = 64
+#: Uploads of one connection at the same time, and of each of its sources.
+_OPEN_MAX, _OPEN_EACH = 64, 4
 _Result = TypeVar("_Result")
 
 
 class Uploads:
     """The uploads of one connection; for one task, `finish` excepted. `close` drops what is not finished."""
 
-    def __init__(self, objects: Objects, label: str) -> None:
+    def __init__(self, objects: Objects, label: str, *, sources: int = 1) -> None:
         self._objects = objects
         self._label = label
+        self._most = max(_OPEN_MAX, _OPEN_EACH * sources)
         self._open: dict[int, Upload] = {}
         self._failed: dict[int, FullError] = {}
 
@@ -40,8 +41,8 @@ class Uploads:
             or chunk.upload <= 0
         ):
             raise WireError(f"take upload {chunk.upload}: a chunk at {chunk.offset}, {received} bytes are here")
-        if upload is None and len(self._open) + len(self._failed) >= _OPEN_MAX:
-            raise WireError(f"take upload {chunk.upload}: over {_OPEN_MAX} are open")
+        if upload is None and len(self._open) + len(self._failed) >= self._most:
+            raise WireError(f"take upload {chunk.upload}: over {self._most} are open")
         try:
             await in_thread(lambda: self._write(chunk, data))
         except FullError as error:

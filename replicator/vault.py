@@ -1,6 +1,7 @@
 """The vault's server: takes connections, keeps what senders bring, answers readers."""
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import time
@@ -105,13 +106,12 @@ class VaultServer:
     def status(self) -> dict[str, Any]:
         """What there is to say about the vault, fit for JSON."""
         store = self._opened()
-        free = shutil.disk_usage(self._settings.root).free
         return {
             "vault": store.vault,
             "root": str(self._settings.root),
             "failed": str(store.failure) if store.failure else "",
             "full": store.full,
-            "free_bytes": free,
+            "free_bytes": shutil.disk_usage(self._settings.root).free,
             "damage": [{"place": bad.name, "reason": bad.reason} for bad in store.damage],
             "connections": len(self._tasks),
             "sources": self._senders.status(store.positions(), store.sites(), since=self._started_at),
@@ -217,7 +217,8 @@ class VaultServer:
                 if not stream.closing:
                     stream.post(Beat(now_ns=time.time_ns()))
             store = self._opened()
-            self._metrics.free_bytes.set(shutil.disk_usage(self._settings.root).free)
+            with contextlib.suppress(OSError):  # a disk that does not answer must not silence the beat
+                self._metrics.free_bytes.set(shutil.disk_usage(self._settings.root).free)
             self._metrics.behind.set(store.behind)
 
     def _drop(self, reason: str, error: ReplicatorError, peer: str = "") -> None:

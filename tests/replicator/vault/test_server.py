@@ -1,8 +1,10 @@
 """What the vault's server takes, and what ends a connection and nothing else."""
 
 import asyncio
+import errno
 import os
 import random
+import shutil
 import socket
 import struct
 from pathlib import Path
@@ -269,6 +271,41 @@ def test_a_sender_may_list_its_sources(tmp_path: Path) -> None:
                 answer = (await sender.hear())[0]
             assert paths == [b"f%03d" % number for number in range(300)]
             assert isinstance(await sender.keep(replace(put_file(b"z", b"new"), inline=False)), Need)
+
+    asyncio.run(scenario())
+
+
+def test_many_sources_send_large_files_at_once(tmp_path: Path) -> None:
+    """A sender has two uploads of each source under way: with forty sources that is no fault."""
+    names = [f"source-{number}" for number in range(40)]
+    data = os.urandom(1000)
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as server, sending(server.port, *names) as sender:
+            for upload in range(1, 81):
+                await sender.stream.send(Chunk(upload=upload, offset=0, size=2000), data)
+            assert isinstance(await sender.keep(put_file(b"f", b"x", source=names[0]), b"x"), Done)
+
+    asyncio.run(scenario())
+
+
+def test_a_disk_that_does_not_answer_does_not_silence_the_vault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever hears no beat takes the vault for lost: the gauge of its disk must not end it."""
+    asked: list[Path] = []
+
+    def unanswered(path: Path) -> None:
+        asked.append(path)
+        raise OSError(errno.EIO, "input/output error")
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as server, sending(server.port) as sender:
+            monkeypatch.setattr(shutil, "disk_usage", unanswered)
+            heard = 0
+            while heard < 2:
+                message, _ = await sender.stream.receive(30)
+                heard += isinstance(message, Beat) and bool(asked)
 
     asyncio.run(scenario())
 
