@@ -7,10 +7,11 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+_PATIENCE = 5.0  # seconds
 
 
 class Apart(Generic[T]):
-    """One coroutine in a thread and a loop of its own, both gone when `run` returns.
+    """One coroutine in a thread and a loop of its own, both gone when `run` returns or raises its error.
 
     Args:
         work: makes the coroutine, in its own loop; it is given the event that `poke` sets.
@@ -25,7 +26,10 @@ class Apart(Generic[T]):
         self._cancelled = False
 
     async def run(self) -> T:
-        """Run it to its end; its error is raised here. A cancel cancels it and waits for it, a second one does not."""
+        """Run it to its end; its error is raised here.
+
+        A cancel cancels it and waits for it, but not long: a look-up of a name that hangs ends when it likes.
+        """
         home = asyncio.get_running_loop()
         done: asyncio.Future[T] = home.create_future()
         thread = threading.Thread(target=self._thread, args=(home, done), name="apart", daemon=True)
@@ -34,8 +38,8 @@ class Apart(Generic[T]):
             return await asyncio.shield(done)
         except asyncio.CancelledError:
             self._cancel()
-            await asyncio.wait({done})
-            if not done.cancelled():
+            await asyncio.wait({done}, timeout=_PATIENCE)
+            if done.done() and not done.cancelled():
                 done.exception()
             raise
         finally:

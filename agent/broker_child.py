@@ -8,7 +8,6 @@ parent, however that ends.
 import asyncio
 import ctypes
 import hmac
-import ipaddress
 import os
 import signal
 import sys
@@ -19,6 +18,8 @@ from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig
 from amqtt.plugins.base import BaseAuthPlugin
 from amqtt.session import Session
+
+from config.address import is_loopback
 
 _PR_SET_PDEATHSIG = 1
 _NAME = "default"
@@ -73,13 +74,6 @@ def _die_with_parent(parent: int) -> None:
         sys.exit(1)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _config(settings: BrokerSettings) -> BrokerConfig:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     listener = ListenerConfig(
@@ -94,7 +88,7 @@ def _config(settings: BrokerSettings) -> BrokerConfig:
 
 
 async def _serve(settings: BrokerSettings) -> None:
-    if not settings.username and not _is_loopback(settings.host):
+    if not settings.username and not is_loopback(settings.host):
         raise ValueError(f"anonymous MQTT is for loopback only, not for {settings.host}")
     broker = Broker(_config(settings))
     await broker.start()
