@@ -14,15 +14,16 @@ LEVEL_VARIABLE = "BONGSU_LOG"
 _QUIET = ("amqtt", "asyncio", "httpcore", "httpx", "mqtt", "pymodbus", "transitions", "uvicorn", "watchdog")
 
 
-def configure(part: str = "", *, stream: TextIO | None = None) -> None:
+def configure(part: str = "", *, stream: TextIO | None = None, usual: str = "info") -> None:
     """Set logs up for this process, ours and those of every library. May be called again.
 
     Args:
         part: the daemon's name, a key of every line; empty for none.
         stream: where the lines go; the standard error stream by default.
+        usual: the level where the variable sets none.
     """
     target = stream or sys.stderr
-    level = _level(os.environ.get(LEVEL_VARIABLE, ""))
+    level = _level(os.environ.get(LEVEL_VARIABLE) or usual)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

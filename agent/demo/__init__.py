@@ -16,8 +16,10 @@ def run(for_: float | None, folder: Path | None, report: Path | None) -> int:
         0 when every alarm was delivered and every file came back from the vault (or, with neither `for_` nor `report`,
         when the user ended it); 1 when not.
     """
+    from agent import logs
     from agent.demo.demo import Asked, play
     from agent.demo.narrator import Narrator
     from agent.demo.words import language
 
+    logs.configure("demo", usual="warning")  # the terminal is the story's
     return asyncio.run(play(Asked(for_, folder, report), Narrator(language())))

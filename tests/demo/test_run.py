@@ -68,6 +68,8 @@ def test_a_short_run_proves_itself(tmp_path: Path) -> None:
     assert 0 < report["calm"]["p50"] <= report["calm"]["p99"]
     assert report["first_reading_seconds"] > 0
     assert "시연 성공" in run.program.text()
+    stray = [line for line in run.program.text().splitlines() if not re.match(r"\[ *\d+\.\d s\] | {4}bongsu ", line)]
+    assert stray == [], "nothing but the story is on the terminal"
     assert run.folder.is_dir()
     assert not run.place.exists()
 
