@@ -29,9 +29,7 @@ def _do(bench: Bench, path: bytes, kind: str, number: int) -> None:
 
 
 def _model(model: dict[bytes, str], path: bytes, kind: str) -> dict[bytes, str]:
-    """The same step by an honest file system: what is above becomes a folder, what is below a non-folder goes."""
-    if kind == "gone" and path not in model:
-        return model
+    """The same step by an honest file system: what is above is a folder, what is below a non-folder goes."""
     kept = {p: k for p, k in model.items() if kind == "folder" or not p.startswith(path + b"/")}
     kept.pop(path, None)
     if kind != "gone":
