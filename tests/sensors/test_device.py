@@ -9,7 +9,7 @@ from sensors.errors import RefusedError
 from sensors.exchange import ModbusLink
 from sensors.profiles import load_profile
 from sensors.simulator import Fault, Simulated, simulate
-from tests.sensors.support import linked, one_device
+from tests.sensors.support import linked, one_device, until
 
 METER = "eastron-sdm120"
 
@@ -48,6 +48,7 @@ def test_a_silent_device_costs_one_timeout_a_read() -> None:
             simulated.fault("rack1", Fault.SILENT)
             device = meter(link, timeout=0.05)
             asked = await device.read()
+            await until(lambda: simulated.devices["rack1"].asked > 0, "the question is there")
             assert simulated.devices["rack1"].asked == 1
             assert all(each.error is not None for each in asked)
             assert {point for each in asked for point in each.points} == set(device.points)

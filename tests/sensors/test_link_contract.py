@@ -68,7 +68,7 @@ def test_askers_take_turns(kind: str) -> None:
     [
         (Fault.SILENT, NoAnswerError, 0.1),
         (Fault.EXCEPTION, RefusedError, 5.0),
-        (Fault.WRONG_UNIT, BadAnswerError, 1.0),
+        (Fault.WRONG_UNIT, BadAnswerError, 2.0),
         (Fault.LATE, NoAnswerError, 0.1),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_wrong_sum_is_never_a_value(kind: str) -> None:
         async with wired(kind) as (simulated, link):
             simulated.fault("rack1", Fault.BAD_SUM)
             with pytest.raises(BadAnswerError):
-                await link.ask(BOTH, pace(timeout=1.0))
+                await link.ask(BOTH, pace(timeout=2.0))
 
     asyncio.run(scenario())
 

@@ -79,6 +79,7 @@ def test_a_connection_that_is_dead_without_a_word(kind: str) -> None:
             for _ in range(4):
                 with pytest.raises(AskError):
                     await link.ask(BOTH, pace(timeout=0.02))
+            await until(lambda: wire.connections > 1, "a new connection")
             assert wire.connections == 2
 
     asyncio.run(scenario())
