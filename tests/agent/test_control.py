@@ -152,8 +152,9 @@ def test_stopping_does_not_wait_for_those_who_are_connected(tmp_path: Path) -> N
     path = tmp_path / "monitor.sock"
 
     async def scenario() -> None:
-        async with _server(path) as server, connect(path) as (reader, _):
-            await asyncio.sleep(0)
+        async with _server(path) as server, connect(path) as (reader, writer):
+            writer.write(requests.encode(requests.Status()))
+            assert await reader.readline(), "it is connected"
             await server.stop()
             assert await reader.read() == b""
 
