@@ -1,6 +1,5 @@
 """The control socket: answers, refusals, junk."""
 
-import asyncio
 import socket
 import stat
 from collections.abc import AsyncGenerator, Mapping
