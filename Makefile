@@ -34,7 +34,7 @@ test: dev packages
 	$(BIN)/python -m pytest -p "no:cacheprovider" -n $(JOBS) --dist loadfile $(TESTS)
 
 lint: dev
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests bench

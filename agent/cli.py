@@ -1,6 +1,7 @@
 """The command `bongsu`: what users type. Everything heavy is imported by the command that needs it."""
 
 import os
+import signal
 import sys
 from datetime import timedelta
 from enum import StrEnum
@@ -51,6 +52,7 @@ def run(
     config: Config,
 ) -> None:
     """Run one daemon in the foreground. SIGTERM drains and stops it, a second one stops it at once."""
+    _end_when_asked()
     from agent.daemon import run as run_daemon
 
     run_daemon(part.value, config)
@@ -199,6 +201,16 @@ def demo(
     from agent.demo import run as run_demo
 
     _leave(run_demo(seconds, folder, report))
+
+
+def _end_when_asked() -> None:
+    """Until the daemon's own handlers stand nothing is open: a stop then is simply the end."""
+
+    def end(_number: int, _frame: object) -> None:
+        os._exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
 
 
 def _leave(code: int) -> None:

@@ -49,7 +49,6 @@ def run(part: Part, path: Path) -> None:
         config.errors.ConfigError: the file cannot be used for this part.
         FatalError: it cannot do its work from here.
     """
-    _end_quietly_if_asked()
     logs.configure(part)
     config = load_for(path, part)
     if part == "monitor":
@@ -58,16 +57,6 @@ def run(part: Part, path: Path) -> None:
         if found := problems(config):
             raise ConfigError(found)
     asyncio.run(_serve(part, config))
-
-
-def _end_quietly_if_asked() -> None:
-    """Until the daemon's own handlers stand nothing is open: a stop then is simply the end."""
-
-    def end(_number: int, _frame: object) -> None:
-        os._exit(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
 
 
 def make_roomy(loop: asyncio.AbstractEventLoop) -> None:

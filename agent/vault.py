@@ -4,11 +4,10 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from replicator.vault import VaultServer
-
 from agent import requests
 from agent.base import Base, until_failed
 from agent.errors import FatalError
+from replicator.vault import VaultServer
 
 
 class VaultDaemon(Base):
