@@ -6,7 +6,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
 from replicator.archive import Version
-from replicator.change import Entry
+from replicator.attributes import size_of
+from replicator.change import Entry, Meta
 from replicator.errors import DamagedError, ReplicatorError, StreamError, UnknownError, WireError
 from replicator.local import LocalArchive
 from replicator.messages import (
@@ -33,8 +34,8 @@ from replicator.uploads import in_thread
 _PAGE_BYTES = 40 * 1024
 #: Pages fetched from a thread at a time.
 _PAGES = 4
-#: What an entry takes beside its path and target, at most.
-_ENTRY_BYTES = 128
+#: What an entry takes beside its path, target and attributes, at most.
+_ENTRY_BYTES = 192
 #: Seconds in which the other end must take a page.
 _TAKE = 60.0
 #: Seconds that a reader may say nothing.
@@ -125,12 +126,16 @@ async def _taken(stream: Stream[ToVault]) -> None:
 
 
 def _listed(entries: Iterable[Entry]) -> Iterator[Page]:
-    for some in _parcels(entries, lambda e: len(e.path) + len(e.meta.target)):
+    for some in _parcels(entries, lambda e: len(e.path) + _weight(e.meta)):
         yield Listed(entries=[(entry.path, entry.meta, entry.hash) for entry in some]), b""
 
 
+def _weight(meta: Meta) -> int:
+    return len(meta.target) + size_of(meta.xattrs)
+
+
 def _aged(versions: Iterable[Version]) -> Iterator[Page]:
-    for some in _parcels(versions, lambda v: len(v.meta.target) if v.meta else 0):
+    for some in _parcels(versions, lambda v: _weight(v.meta) if v.meta else 0):
         yield Aged(versions=[(each.at_ns, each.meta, each.hash, each.position) for each in some]), b""
 
 
@@ -145,11 +150,12 @@ def _parcels(things: Iterable[_Thing], weight: Callable[[_Thing], int]) -> Itera
     parcel: list[_Thing] = []
     size = 0
     for thing in things:
-        parcel.append(thing)
-        size += weight(thing) + _ENTRY_BYTES
-        if size >= _PAGE_BYTES:
+        its = weight(thing) + _ENTRY_BYTES
+        if parcel and size + its > _PAGE_BYTES:
             yield parcel
             parcel, size = [], 0
+        parcel.append(thing)
+        size += its
     if parcel:
         yield parcel
 

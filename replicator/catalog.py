@@ -11,7 +11,7 @@ from replicator.errors import CatalogError, FormatError
 from replicator.records import Record, What
 from replicator.segments import Found, Mark
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (vault TEXT NOT NULL, version INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS mark (

@@ -4,6 +4,9 @@ from enum import StrEnum
 
 import msgspec
 
+#: Extended attributes, sorted by name: name and value.
+Xattrs = tuple[tuple[bytes, bytes], ...]
+
 
 class Kind(StrEnum):
     """What a path is. Sockets, pipes and devices are left out and told."""
@@ -25,6 +28,10 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, array_like=True, omit_defa
         size: bytes of a file, 0 for the rest.
         target: what a link says, as bytes; empty for the rest.
         open: true when a writer never stopped and this is one marked moment of the file.
+        xattrs: extended attributes, ACLs among them (`attributes.carried`); at most `attributes.XATTRS_MAX` bytes.
+        lacking: how many more it has that were too large or could not be read.
+        sparse: whether a file has holes.
+        inode: the same number for every name of one file that has, or had, several; 0 for the rest.
     """
 
     kind: Kind
@@ -35,6 +42,10 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, array_like=True, omit_defa
     size: int = 0
     target: bytes = b""
     open: bool = False
+    xattrs: Xattrs = ()
+    lacking: int = 0
+    sparse: bool = False
+    inode: int = 0
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

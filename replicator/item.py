@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from replicator.change import Kind
+from replicator.attributes import sound
+from replicator.change import Kind, Meta
 from replicator.errors import PathError
 from replicator.messages import Delete, Put, Seal
 from replicator.paths import NAME_MAX, PATH_MAX, check_path, show
@@ -79,6 +80,8 @@ def _check_state(put: Put) -> None:
         and 0 <= meta.gid < _ID_MAX
         and 0 <= meta.size < _INT64
         and 0 <= put.seen_ns < _INT64
+        and 0 <= meta.lacking < _INT64
+        and 0 <= meta.inode < _INT64
     )
     is_file, is_link = meta.kind is Kind.FILE, meta.kind is Kind.LINK
     shape = (
@@ -87,6 +90,14 @@ def _check_state(put: Put) -> None:
         and bool(meta.target) == is_link
         and len(meta.target) < PATH_MAX
         and b"\0" not in meta.target
+        and _extras_fit(meta)
     )
     if not ranges or not shape:
         raise PathError(f"take path {show(put.path)}: its state is none that a path can have")
+
+
+def _extras_fit(meta: Meta) -> bool:
+    """Whether only a file has holes and other names, and a link no attributes."""
+    if meta.kind is not Kind.FILE and (meta.sparse or meta.inode):
+        return False
+    return sound(meta.xattrs) and not (meta.kind is Kind.LINK and meta.xattrs)

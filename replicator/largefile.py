@@ -8,10 +8,11 @@ import time
 from replicator.change import Kind
 from replicator.folders import OpenFolders
 from replicator.journal_rows import Known
-from replicator.marks import kind_of, meta_of, same_moment
+from replicator.marks import extra_of_file, kind_of, meta_of, same_moment
 from replicator.messages import CHUNK, INLINE
 from replicator.pending import Item
 from replicator.reader import known_of, moment_of, tired
+from replicator.signature import Regions
 from replicator.watcher import Grade
 
 #: Bytes of one reading.
@@ -28,14 +29,16 @@ class LargeFile:
         OSError: it cannot be opened; or, by `read`, not be read.
     """
 
-    def __init__(self, root: bytes, item: Item) -> None:
+    def __init__(self, root: bytes, item: Item, shared: int = 0) -> None:
         self._item = item
         self._read_ns = time.time_ns()
         with OpenFolders(root) as folders:
             folder, name = folders.of(item.path)
             self._fd = os.open(name, _FILE, dir_fd=folder)
         self._before = os.fstat(self._fd)
+        self._extra = extra_of_file(self._fd, self._before, shared=shared)
         self._hash = hashlib.sha256()
+        self.regions = Regions()
         self._at = 0
         self._lock = threading.Lock()
 
@@ -54,11 +57,12 @@ class LargeFile:
         """Whether all of it was read."""
         return self._at >= self.size
 
-    def read(self) -> bytes | None:
+    def read(self, most: int = _READ) -> bytes | None:
         """The next bytes; None when it changed so that what was read is no state of it."""
         with self._lock:
-            data = os.pread(self._fd, min(_READ, self.size - self._at), self._at)
+            data = os.pread(self._fd, min(most, _READ, self.size - self._at), self._at)
             self._hash.update(data)
+            self.regions.feed(data)
             self._at += len(data)
             if not data or (not tired(self._item) and not self._still()):
                 return None
@@ -71,15 +75,28 @@ class LargeFile:
                 return None
         return self._hash.digest()
 
+    def hash_first(self, count: int) -> bytes | None:
+        """Hash so many bytes of it without sending; None as in `read`."""
+        while self._at < count:
+            if self.read(count - self._at) is None:
+                return None
+        return self.digest
+
+    @property
+    def digest(self) -> bytes:
+        """The hash of what was read so far."""
+        return self._hash.digest()
+
     def rewind(self) -> None:
         """Begin anew."""
         self._hash = hashlib.sha256()
+        self.regions = Regions()
         self._at = 0
 
     def finish(self) -> Known:
         """What was read, marked if a writer had it open meanwhile."""
         moving = self._item.grade is Grade.OPEN or not self._still()
-        meta = moment_of(meta_of(self._before, Kind.FILE), self.size, moving=moving)
+        meta = moment_of(meta_of(self._before, Kind.FILE, extra=self._extra), self.size, moving=moving)
         return known_of(self._before, meta, self._hash.digest(), self._read_ns)
 
     def close(self) -> None:

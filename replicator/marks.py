@@ -2,13 +2,18 @@
 
 import os
 import stat
+from typing import NamedTuple
 
-from replicator.change import Kind, Meta
+from replicator.attributes import read_xattrs
+from replicator.change import Kind, Meta, Xattrs
+from replicator.holes import has_holes
 from replicator.journal_rows import Known
 
 #: A file changed less than this before it was read may change again within the same tick of its file system's clock.
 RACY_NS = 1_000_000_000
 
+#: SQLite's integers, and the format's, have a sign.
+_POSITIVE = (1 << 63) - 1
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.FOLDER, stat.S_IFLNK: Kind.LINK}
 
 
@@ -17,7 +22,45 @@ def kind_of(found: os.stat_result) -> Kind | None:
     return _KINDS.get(stat.S_IFMT(found.st_mode))
 
 
-def meta_of(found: os.stat_result, kind: Kind, *, target: bytes = b"") -> Meta:
+class Extra(NamedTuple):
+    """What of a path's state does not stand in its `stat`; as in `Meta`."""
+
+    xattrs: Xattrs = ()
+    lacking: int = 0
+    sparse: bool = False
+    inode: int = 0
+
+
+_PLAIN = Extra()
+
+
+def extra_of_file(descriptor: int, found: os.stat_result, *, shared: int = 0) -> Extra:
+    """What an open file has beside its bytes.
+
+    Args:
+        descriptor: the file.
+        found: its `stat`.
+        shared: the number that its name had among other names before: it stays, so that a link that comes and goes
+            changes nothing of the file that it is another name of.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    xattrs, lacking = read_xattrs(descriptor, Kind.FILE)
+    inode = found.st_ino & _POSITIVE
+    return Extra(xattrs, lacking, has_holes(descriptor, found), inode if found.st_nlink > 1 or inode == shared else 0)
+
+
+def extra_of_name(folder: int, name: bytes, kind: Kind) -> Extra:
+    """What a folder or link has, by its name in an open folder, which need not be readable.
+
+    Raises:
+        OSError: it is gone.
+    """
+    return Extra(*read_xattrs(b"/proc/self/fd/%d/%s" % (folder, name), kind))
+
+
+def meta_of(found: os.stat_result, kind: Kind, *, target: bytes = b"", extra: Extra = _PLAIN) -> Meta:
     """Its state as the vault keeps it."""
     return Meta(
         kind=kind,
@@ -27,24 +70,26 @@ def meta_of(found: os.stat_result, kind: Kind, *, target: bytes = b"") -> Meta:
         gid=found.st_gid,
         size=found.st_size if kind is Kind.FILE else 0,
         target=target,
+        xattrs=extra.xattrs,
+        lacking=extra.lacking,
+        sparse=extra.sparse,
+        inode=extra.inode,
     )
 
 
 def unchanged(known: Known, found: os.stat_result, kind: Kind) -> bool:
     """Whether what the vault has is certainly what stands here.
 
-    Change time decides, since modification time can be set back. Folders need only look the same.
+    Change time decides, since modification time can be set back and attributes leave it as it is.
     """
     meta = known.meta
     if meta.kind is not kind or meta.open or meta.mode != stat.S_IMODE(found.st_mode):
         return False
     if meta.mtime_ns != found.st_mtime_ns or meta.uid != found.st_uid or meta.gid != found.st_gid:
         return False
-    if kind is Kind.FOLDER:
-        return True
     if known.racy or known.ino != found.st_ino or known.ctime_ns != found.st_ctime_ns:
         return False
-    return kind is Kind.LINK or meta.size == found.st_size
+    return kind is not Kind.FILE or meta.size == found.st_size
 
 
 def same_moment(one: os.stat_result, other: os.stat_result) -> bool:

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Self
 
+from replicator.attributes import ACLS, USER
 from replicator.catalog import decode_meta, key_of
 from replicator.change import Kind, Meta
 from replicator.contents import Contents
@@ -81,7 +82,7 @@ class Mirror:
             folder = self._root / "current" / source
             folder.mkdir(exist_ok=True)
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            place = Place(descriptor, self._staging, modes=_MODES, own=os.geteuid() == 0)
+            place = Place(descriptor, self._staging, modes=_MODES, own=os.geteuid() == 0, may=_may)
             self._places[source] = (descriptor, place)
         return self._places[source][1]
 
@@ -92,3 +93,8 @@ class Mirror:
             (source, key_of(path)),
         ).fetchone()
         return None if row is None or row[0] is None else decode_meta(row[0])
+
+
+def _may(attribute: bytes) -> bool:
+    """No program gets rights here; ACLs speak of owners, and are set where owners are."""
+    return attribute.startswith(USER) or (attribute in ACLS and os.geteuid() == 0)

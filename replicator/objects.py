@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from replicator import holes
 from replicator.durable import flush, name, write_all, write_error
 from replicator.errors import DamagedError, FullError, UnknownError
 
@@ -97,7 +98,8 @@ class Upload:
             FullError: no room.
             BrokenError: the disk did not take them.
         """
-        write_all(self._fd, data, self.received, str(self._path))
+        if not holes.empty(data):
+            write_all(self._fd, data, self.received, str(self._path))
         self._hash.update(data)
         self.received += len(data)
 
@@ -113,6 +115,10 @@ class Upload:
             raise DamagedError(f"store object {digest.hex()}: {self.received} bytes came that are not it")
         if self._objects.has(digest, self.size):
             return
+        try:
+            os.ftruncate(self._fd, self.size)  # where it ends with a hole
+        except OSError as error:
+            raise write_error("write", str(self._path), error) from None
         flush(self._fd, str(self._path))
         try:
             os.fchmod(self._fd, 0o444)

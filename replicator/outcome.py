@@ -46,11 +46,15 @@ class Inside(NamedTuple):
 
 
 class Large(NamedTuple):
-    """A file that goes in chunks. `hash`: the bytes that the vault may have of it, from before a rename."""
+    """A file that goes in chunks.
+
+    `hash`: the bytes that the vault may have of it, from before a rename. `shared`: as of `marks.extra_of_file`.
+    """
 
     item: Item
     found: os.stat_result
     hash: bytes
+    shared: int = 0
 
 
 class Busy(NamedTuple):

@@ -4,8 +4,10 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from replicator import holes
+from replicator.attributes import carried, set_xattrs
 from replicator.change import Kind, Meta
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,13 +27,26 @@ class Place:
         staging: an open folder of the same file system, in which files grow before they get their names.
         modes: permission bits that are kept.
         own: whether owners are set.
+        may: which extended attributes are set.
+        refused: is told of each attribute that could not be set: path, attribute, reason.
     """
 
-    def __init__(self, root: int, staging: int, *, modes: int = 0o7777, own: bool = False) -> None:
+    def __init__(
+        self,
+        root: int,
+        staging: int,
+        *,
+        modes: int = 0o7777,
+        own: bool = False,
+        may: Callable[[bytes], bool] = carried,
+        refused: Callable[[bytes, bytes, str], None] = lambda *_: None,
+    ) -> None:
         self._root = root
         self._staging = staging
         self._modes = modes
         self._own = own
+        self._may = may
+        self._refused = refused
         self._last: tuple[bytes, int] = (b"", root)
 
     def close(self) -> None:
@@ -50,17 +65,28 @@ class Place:
             os.unlink(temporary, dir_fd=self._staging)
         descriptor = os.open(temporary, flags, 0o600, dir_fd=self._staging)
         try:
-            if isinstance(content, int):
-                _copy(content, descriptor)
-            else:
-                _fill(descriptor, content)
-            self._dress(descriptor, meta)
+            _write(descriptor, content, sparse=meta.sparse)
+            self._dress(path, descriptor, meta)
         except BaseException:
             os.unlink(temporary, dir_fd=self._staging)
             raise
         finally:
             os.close(descriptor)
         self._swap(temporary, parent, name)
+
+    def name(self, path: bytes, other: bytes) -> None:
+        """One more name of a file that was made here.
+
+        Raises:
+            OSError: the file system does not give it one; nothing has changed.
+        """
+        folder, its = self._parent(other, make=False)
+        folder = os.dup(folder)
+        try:
+            parent, name = self._parent(path)
+            os.link(its, name, src_dir_fd=folder, dst_dir_fd=parent, follow_symlinks=False)
+        finally:
+            os.close(folder)
 
     def link(self, path: bytes, meta: Meta) -> None:
         """A symbolic link; it is never followed."""
@@ -89,7 +115,7 @@ class Place:
                 return
             raise
         try:
-            self._dress(descriptor, meta)
+            self._dress(path, descriptor, meta)
         finally:
             os.close(descriptor)
 
@@ -103,9 +129,11 @@ class Place:
             raise
         self._clear(parent, name)
 
-    def _dress(self, descriptor: int, meta: Meta) -> None:
+    def _dress(self, path: bytes, descriptor: int, meta: Meta) -> None:
         if self._own:
             os.fchown(descriptor, meta.uid, meta.gid)
+        for name, reason in set_xattrs(descriptor, meta.xattrs, may=self._may):
+            self._refused(path, name, reason)
         mode = meta.mode & self._modes
         if meta.kind is Kind.FOLDER and not self._own and self._modes != 0o7777:  # noqa: PLR2004 - all bits
             mode |= 0o700  # who is not root must get in again
@@ -147,6 +175,16 @@ class Place:
             descriptor = inner
         self._last = (above, descriptor)
         return descriptor, name
+
+
+def _write(descriptor: int, content: Iterable[bytes] | int, *, sparse: bool) -> None:
+    """Bytes, or those of an open file, to a new one."""
+    if isinstance(content, int):
+        (holes.copy if sparse else _copy)(content, descriptor)
+    elif sparse:
+        holes.fill(descriptor, content)
+    else:
+        _fill(descriptor, content)
 
 
 def _fill(descriptor: int, content: Iterable[bytes]) -> None:

@@ -1,11 +1,11 @@
 """What a restore has to make, decided before anything is written."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from replicator.change import Entry, Kind
+from replicator.change import Entry, Kind, Meta
 from replicator.errors import UnknownError
 from replicator.paths import show
 
@@ -40,6 +40,17 @@ def plan(entries: Iterable[Entry]) -> Plan:
         links=by_kind[Kind.LINK],
         bytes=sum(entry.meta.size for entry in files),
     )
+
+
+def firsts(files: Iterable[Entry]) -> Iterator[Entry]:
+    """The files without the further names of one that has several."""
+    seen: set[tuple[bytes, Meta]] = set()
+    for entry in files:
+        if entry.meta.inode:
+            if (entry.hash, entry.meta) in seen:
+                continue
+            seen.add((entry.hash, entry.meta))
+        yield entry
 
 
 def missing(wanted: Sequence[bytes], plans: Iterable[Plan]) -> list[bytes]:

@@ -6,11 +6,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from replicator.change import Kind, Meta
 from replicator.folders import OpenFolders
 from replicator.journal import Journal
 from replicator.journal_rows import Known, join
-from replicator.marks import RACY_NS, kind_of, meta_of, same_moment, unchanged
+from replicator.marks import RACY_NS, extra_of_file, extra_of_name, kind_of, meta_of, same_moment, unchanged
 from replicator.messages import INLINE
 from replicator.names import Names
 from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Named, Outcome, Ready, Same
@@ -117,16 +119,19 @@ class Reader:
         if kind is Kind.FILE:
             return self._file(item, folder, name, found, known)
         target = os.readlink(name, dir_fd=folder) if kind is Kind.LINK else b""
-        return self._ready(item, known, known_of(found, meta_of(found, kind, target=target), b"", time.time_ns()), None)
+        meta = meta_of(found, kind, target=target, extra=extra_of_name(folder, name, kind))
+        return self._ready(item, known, known_of(found, meta, b"", time.time_ns()), None)
 
     def _file(self, item: Item, folder: int, name: bytes, found: os.stat_result, known: Known | None) -> Outcome:
+        shared = known.meta.inode if known is not None else 0
         if found.st_size > INLINE:
-            return Large(item, found, b"" if item.whole else self._expected(found, known))
+            return Large(item, found, b"" if item.whole else self._expected(found, known), shared)
         before_ns = time.time_ns()
         fd = os.open(name, _FILE, dir_fd=folder)
         try:
             before = os.fstat(fd)
             data = _whole(fd, before.st_size)
+            extra = extra_of_file(fd, before, shared=shared)
             after = os.fstat(fd)
         finally:
             os.close(fd)
@@ -136,7 +141,7 @@ class Reader:
         if moving and (not tired(item) or len(data) > INLINE):
             return Busy(item)
         digest = hashlib.sha256(data).digest()
-        meta = moment_of(meta_of(before, Kind.FILE), len(data), moving=moving or item.grade is Grade.OPEN)
+        meta = moment_of(meta_of(before, Kind.FILE, extra=extra), len(data), moving=moving or item.grade is Grade.OPEN)
         fresh = known_of(after, meta, digest, before_ns)
         return self._ready(item, known, fresh, data)
 
@@ -176,10 +181,11 @@ class Reader:
             try:
                 folder, name = folders.of(parent)
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                extra = extra_of_name(folder, name, Kind.FOLDER)
             except OSError:
                 self._parents.discard(parent)
                 break  # gone in this moment: its own event tells
-            fresh = known_of(found, meta_of(found, Kind.FOLDER), b"", time.time_ns())
+            fresh = known_of(found, meta_of(found, Kind.FOLDER, extra=extra), b"", time.time_ns())
             outcomes.append(Ready(None, parent, fresh, None))
             parent = parent.rpartition(b"/")[0]
         return outcomes[::-1]
@@ -213,9 +219,7 @@ def _whole(fd: int, size: int) -> bytes:
 
 def moment_of(meta: Meta, size: int, *, moving: bool) -> Meta:
     """The state of a file of which these bytes were read; marked if a writer had it open."""
-    return Meta(
-        kind=meta.kind, mode=meta.mode, mtime_ns=meta.mtime_ns, uid=meta.uid, gid=meta.gid, size=size, open=moving
-    )
+    return replace(meta, size=size, open=moving)
 
 
 def known_of(found: os.stat_result, meta: Meta, digest: bytes, read_ns: int) -> Known:

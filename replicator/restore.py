@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 
 from replicator.archive import Archive
-from replicator.change import Entry
+from replicator.change import Entry, Meta
 from replicator.contents import checked
 from replicator.errors import PathError, ReplicatorError, StreamError, TargetError, UnknownError
 from replicator.paths import check_path, show
 from replicator.place import Place
-from replicator.plan import Plan, missing, plan, unknown
+from replicator.plan import Plan, firsts, missing, plan, unknown
 
 #: How many paths are looked through for names close to one that is not there.
 _CLOSE_AMONG = 20_000
@@ -32,6 +32,8 @@ class Restored(msgspec.Struct, kw_only=True):
         all_files: files planned.
         all_bytes: their bytes.
         failed: what could not be made, and why; the rest is there.
+        bare: what was made without some of its extended attributes, and why.
+        moments: files of which there is one marked moment: a writer never stopped.
     """
 
     files: int = 0
@@ -41,6 +43,8 @@ class Restored(msgspec.Struct, kw_only=True):
     all_files: int = 0
     all_bytes: int = 0
     failed: list[tuple[str, str]] = []
+    bare: list[tuple[str, str]] = []
+    moments: list[str] = []
 
 
 Progress = Callable[[Restored], None]
@@ -100,11 +104,13 @@ class _Maker:
         self._plan = what
         self._done = done
         self._progress = progress
+        #: The first name made of each file that has several, by all that its names have in common.
+        self._first: dict[tuple[bytes, Meta], bytes] = {}
 
     def make(self, folder: Path) -> None:
         staging = tempfile.mkdtemp(prefix=".bongsu-restore-", dir=folder)
         with _opened(folder) as root, _opened(Path(staging)) as grow:
-            place = Place(root, grow, own=os.geteuid() == 0)
+            place = Place(root, grow, own=os.geteuid() == 0, refused=self._refused)
             try:
                 self._make(place)
             finally:
@@ -118,7 +124,7 @@ class _Maker:
             with self._set_aside(entry):
                 place.folder(entry.path)
                 self._done.folders += 1
-        self._archive.ahead([entry.hash for entry in self._plan.files if entry.meta.size])
+        self._archive.ahead([entry.hash for entry in firsts(self._plan.files) if entry.meta.size])
         for entry in self._plan.files:
             with self._set_aside(entry):
                 self._file(place, entry)
@@ -129,13 +135,37 @@ class _Maker:
                 self._done.links += 1
 
     def _file(self, place: Place, entry: Entry) -> None:
+        if not self._named(place, entry):
+            self._content(place, entry)
+        self._done.files += 1
+        self._done.bytes += entry.meta.size
+        if entry.meta.open:
+            self._done.moments.append(show(entry.path))
+        if entry.meta.lacking:
+            self._done.bare.append((show(entry.path), f"{entry.meta.lacking} attributes were too large to be kept"))
+
+    def _named(self, place: Place, entry: Entry) -> bool:
+        """Whether this is one more name of a file that was made already, and could be made as such."""
+        first = self._first.get((entry.hash, entry.meta)) if entry.meta.inode else None
+        if first is None:
+            return False
+        try:
+            place.name(entry.path, first)
+        except OSError:
+            return False  # a file system without links, or with too many: a file of its own has the same bytes
+        return True
+
+    def _content(self, place: Place, entry: Entry) -> None:
         if entry.meta.size:
             with contextlib.closing(checked(self._archive.fetch(entry.hash), entry.hash)) as pieces:
                 place.file(entry.path, entry.meta, pieces)
         else:
             place.file(entry.path, entry.meta, ())
-        self._done.files += 1
-        self._done.bytes += entry.meta.size
+        if entry.meta.inode:
+            self._first[entry.hash, entry.meta] = entry.path
+
+    def _refused(self, path: bytes, attribute: bytes, reason: str) -> None:
+        self._done.bare.append((show(path), f"attribute {show(attribute)}: {reason}"))
 
     def _dress(self, place: Place) -> None:
         for entry in reversed(self._plan.folders):

@@ -104,7 +104,7 @@ class Sender:
     async def _one(self, large: Large) -> None:
         item = large.item
         try:
-            file = await self._thread(LargeFile, self._source.sight.root, item)
+            file = await self._thread(LargeFile, self._source.sight.root, item, large.shared)
         except (FileNotFoundError, NotADirectoryError):
             self._source.pending.requeue(item)  # whoever looks next finds it gone
             self._source.wake.set()

@@ -84,7 +84,8 @@ def _version(source: str, version: Version, zone: ZoneInfo) -> dict[str, Any]:
 def _row(version: dict[str, Any]) -> list[object]:
     if version["deleted"]:
         return [version["source"], version["at"], word("deleted"), "", ""]
-    return [version["source"], version["at"], version["size"], version["mode"], version["sha256"] or version["kind"]]
+    size = f"{version['size']} ({word('moment')})" if version["open"] else version["size"]
+    return [version["source"], version["at"], size, version["mode"], version["sha256"] or version["kind"]]
 
 
 def restore(file: Path, target: Path, at: str | None, source: str | None, paths: list[str]) -> int:
@@ -96,6 +97,10 @@ def restore(file: Path, target: Path, at: str | None, source: str | None, paths:
         done = restore_tree(archive, target, at_ns, source, names, progress=lambda so_far: _show(progress, so_far))
     for name, reason in done.failed:
         tell(f"bongsu: restore {safe(name)}: {reason}")
+    for name, reason in done.bare:
+        tell(f"bongsu: {safe(name)}: {reason}")
+    for name in done.moments:
+        tell(f"bongsu: {safe(name)}: {word('a_moment')}")
     say(word("restored", files=done.files, bytes=done.bytes, target=target))
     return 1 if done.failed else 0
 
