@@ -8,6 +8,7 @@ import msgspec
 
 from replicator.bandwidth import Bandwidth
 from replicator.journal_rows import Known
+from replicator.link_pipe import SLOW, chunk_for
 from replicator.messages import Cancel, Chunk, Delete, Done, FromVault, Need, Put, Refused, Seal, ToVault
 from replicator.pending import Item
 from replicator.stream import Stream
@@ -49,6 +50,7 @@ class Link:
         self._uploads = itertools.count(1)
         self._sent: dict[int, Sent] = {}
         self._bytes = 0
+        self._turn = asyncio.Lock()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -70,6 +72,8 @@ class Link:
             raise ValueError("a put needs a state")
         if body:
             await self._bandwidth.take(len(body))
+            if self._slow:
+                await self._stream.drain()
         number = self._note(sent)
         known = sent.known
         self._stream.post(
@@ -108,9 +112,25 @@ class Link:
         return next(self._uploads)
 
     async def chunk(self, upload: int, offset: int, size: int, data: memoryview) -> None:
-        """The next bytes of an upload of `size` bytes."""
-        await self._bandwidth.take(len(data))
-        await self._stream.send(Chunk(upload=upload, offset=offset, size=size), data)
+        """The next bytes of an upload of `size` bytes; uploads take turns, so that one chunk at most is in the way."""
+        async with self._turn:
+            await self._bandwidth.take(len(data))
+            await self._stream.send(Chunk(upload=upload, offset=offset, size=size), data)
+
+    @property
+    def chunk_bytes(self) -> int:
+        """How many bytes the next chunk should have: few on a slow line, where small files would wait behind it."""
+        return chunk_for(self._rate())
+
+    @property
+    def _slow(self) -> bool:
+        rate = self._rate()
+        return rate is not None and rate < SLOW
+
+    def _rate(self) -> float | None:
+        """Bytes a second that may leave and can; None while unknown."""
+        rates = [rate for rate in (self._stream.pipe.rate, self._bandwidth.rate) if rate]
+        return min(rates, default=None)
 
     def cancel(self, upload: int) -> None:
         """Give an upload up."""

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from replicator.largefile import LargeFile
 from replicator.link import Link, Sent
-from replicator.messages import CHUNK
 from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Named, Outcome, Ready, Same
 from replicator.pending import Item
 from replicator.source import Source
@@ -138,9 +137,12 @@ class Sender:
                 self._source.busy(large.item)
                 return
             with memoryview(data) as view:
-                for start in range(0, len(view), CHUNK):
-                    await self._link.chunk(upload, offset, file.size, view[start : start + CHUNK])
-                    offset += min(CHUNK, len(view) - start)
+                start = 0
+                while start < len(view):
+                    part = view[start : start + self._link.chunk_bytes]
+                    await self._link.chunk(upload, offset + start, file.size, part)
+                    start += len(part)
+            offset += start
         await self._finish(file, large.item, upload)
 
     async def _is_new(self, file: LargeFile, large: Large) -> bool:

@@ -7,12 +7,14 @@ import ssl
 from typing import Generic, TypeVar
 
 from replicator.errors import FaultError, StreamError, TlsError, WireError
+from replicator.link_pipe import Pipe, notice_loss
 from replicator.messages import Fault, FromVault, ToVault
 from replicator.tls import handshake_error, refused_error
 from replicator.wire import Frames, Message, encode, from_vault, to_vault
 
-#: Seconds without a byte after which the other end is held to be gone; both ends beat each second.
-SILENCE = 15.0
+#: Seconds without a byte after which the other end is held to be gone; both ends beat each second. A line that was cut
+#: is noticed, and told, within 10 s.
+SILENCE = 9.0
 #: Seconds that connecting and the handshake may take.
 HANDSHAKE = 10.0
 _READ = 256 * 1024
@@ -32,6 +34,7 @@ class Stream(Generic[_Said]):
         self._frames = frames
         self._silent_tls = writer.get_extra_info("ssl_object") is not None  # until its first word
         self.peer = _name(writer.get_extra_info("peername"))
+        self.pipe = Pipe(writer.transport)
 
     async def send(self, message: Message, payload: bytes | memoryview = b"") -> None:
         """Hand one frame to the connection; waits while the other end is slow.
@@ -62,18 +65,18 @@ class Stream(Generic[_Said]):
         except OSError as error:
             raise self._lost("send to", error) from None
 
-    async def receive(self, silence: float = SILENCE) -> tuple[_Said, bytes]:
+    async def receive(self, silence: float | None = None) -> tuple[_Said, bytes]:
         """The next message with its payload.
 
         Args:
-            silence: seconds without a byte after which the other end is held to be gone.
+            silence: seconds without a byte after which the other end is held to be gone; None for `SILENCE`.
 
         Raises:
             StreamError: the connection ended, by us or by them, or is silent; `FaultError` when they said why.
             WireError: what came is no message.
         """
         while (got := self._frames.next()) is None:
-            self._frames.feed(await self._read(silence))
+            self._frames.feed(await self._read(SILENCE if silence is None else silence))
         if isinstance(got[0], Fault):
             raise FaultError(got[0].code, got[0].text, hint=got[0].hint)
         return got
@@ -151,6 +154,8 @@ async def connect(
         raise handshake_error(peer, error) from None
     except OSError as error:
         raise StreamError(f"connect to vault {peer}: {_why(error)}", hint=_HINT) from None
+    with contextlib.suppress(OSError):  # it is over already: whoever speaks first hears why
+        notice_loss(writer.get_extra_info("socket"), SILENCE)
     return Stream(reader, writer, from_vault())
 
 
@@ -170,6 +175,8 @@ async def accept(
     except OSError as error:
         sock.close()
         raise StreamError(f"accept connection: {_why(error)}") from None
+    with contextlib.suppress(OSError):
+        notice_loss(sock, SILENCE)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_READ, loop=loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
