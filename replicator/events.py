@@ -43,7 +43,8 @@ class InotifyWatcher:
     for the other half of a move. The kernel's overflow and its limit of watches are told as `blind`.
     """
 
-    method = "events"
+    method = "inotify"
+    why = ""
 
     def __init__(self, excludes: Excludes | None = None) -> None:
         self._excludes = excludes or Excludes(())
@@ -178,7 +179,7 @@ class InotifyWatcher:
         if raw.mask & IS_FOLDER:
             self._tell(path, Grade.NOW)
             self._folder(folder, path, raw)
-        elif raw.mask & MODIFY or (raw.mask & CREATE and _being_written(self._root + b"/" + path)):
+        elif raw.mask & MODIFY or (raw.mask & CREATE and being_written(self._root + b"/" + path)):
             self._tell(path, Grade.OPEN)
         else:
             self._tell(path, Grade.NOW)
@@ -232,7 +233,7 @@ class InotifyWatcher:
             self._told.setdefault((path, grade), Dirty(path, grade, time.time_ns()))
 
 
-def _being_written(path: bytes) -> bool:
+def being_written(path: bytes) -> bool:
     """Whether a new name is a file that a writer will close; links and hard links are whole at once."""
     try:
         found = os.lstat(path)

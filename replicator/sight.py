@@ -41,6 +41,8 @@ class Sight:
         blind_since_ns: since when changes may have gone unseen, 0 when none has. Closed only by a whole scan.
         blind_reason: why.
         missing: why the root cannot be read as the source, or empty. Nothing is sent or deleted meanwhile.
+        method: by which the tree is watched: `fanotify`, `inotify`, `scan`, or `none` at the start.
+        why: why it is not a better one, or empty.
         held: paths whose deletion is held, since the root is not the one known.
         scanned: what the last whole scan came to.
     """
@@ -69,7 +71,7 @@ class Sight:
         self._dirty = dirty
         self._found = found
         self._changed = changed
-        self.method = "none"
+        self.method, self.why = "none", ""
         self.scanning = False
         self.blind_since_ns = time.time_ns()
         self.blind_reason = "starting"
@@ -176,7 +178,7 @@ class Sight:
             except OSError as error:
                 self._set_blind(f"watch {self._settings.path}: {(error.strerror or str(error)).lower()}", lasting=True)
                 watcher = ScanWatcher()
-            self._watcher, self.method = watcher, watcher.method
+            self._watcher, self.method, self.why = watcher, watcher.method, watcher.why
             self._set_missing("")
             self._ask()
             await self._watch(replaced=replaced)
@@ -200,7 +202,7 @@ class Sight:
 
     async def _scan(self, *, replaced: bool) -> None:
         asked, blinds, began_ns = self._asked, self._blinds, time.time_ns()
-        self._scanner = Scanner(self.root, self._number, self._journal, self.excludes, self._hand)
+        self._scanner = Scanner(self.root, self._number, self._journal, self.excludes, self._hand, self.inner.covers)
         self.scanning = True
         self._changed()
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from config.model import Source as Settings
-from replicator.events import InotifyWatcher
+from replicator.choice import BestWatcher
 from replicator.exclude import Excludes
 from replicator.journal import Journal
 from replicator.journal_rows import Known, join
@@ -61,7 +61,7 @@ class Source:
             self.number,
             self.row,
             journal,
-            make=lambda: InotifyWatcher(excludes),
+            make=lambda: BestWatcher(excludes),
             accept=self.accept,
             dirty=self._on_dirty,
             found=self._on_found,
@@ -246,7 +246,7 @@ class Source:
     def lag(self, now_ns: int) -> float:
         """Seconds of work that would be lost with this room now: since the oldest unsent change, or since blind."""
         since = [at for at in (self.pending.oldest_ns, self.sight.blind_since_ns) if at]
-        if self.settings.watch == "scan" and self.row.scanned_ns:
+        if self.sight.method == "scan" and self.row.scanned_ns:
             since.append(self.row.scanned_ns)
         return max(0.0, (now_ns - min(since)) / 1e9) if since else 0.0
 

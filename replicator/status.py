@@ -16,6 +16,7 @@ def source_status(source: Source, now_ns: int) -> dict[str, Any]:
     return {
         "path": str(source.settings.path),
         "watch": sight.method,
+        "watch_reason": sight.why,
         "missing": sight.missing,
         "scanning": sight.scanning,
         "scanned_at": iso(source.row.scanned_ns),

@@ -46,11 +46,17 @@ class Watcher(Protocol):
     Contract: after `start` has returned every change is told within moments, or `blind` is.
     Paths may be told without cause and more than once. A watcher serves one start; `stop` may be called at any time,
     twice, and before `start`; nothing is told after it has returned. `drain` returns when what happened before
-    the call has been told. All three block and belong in a thread. `method` names it for people.
-    A watch for a whole file system (fanotify) fits here: it needs no walk, and `start` returns at once.
+    the call has been told. All three block and belong in a thread. `method` names it for people, and `why` says why it
+    is not a better one; both are right once `start` has returned.
     """
 
-    method: str
+    @property
+    def method(self) -> str:
+        """`fanotify`, `inotify` or `scan`."""
+
+    @property
+    def why(self) -> str:
+        """Why not a better one; empty when there is none or none was asked for."""
 
     def start(self, root: bytes, listener: Listener) -> None:
         """Watch `root`. Raises OSError when the root cannot be watched at all."""
@@ -69,6 +75,7 @@ class ScanWatcher:
     """For trees whose changes the kernel does not tell (NFS, SMB): sees nothing, so only scans do."""
 
     method = "scan"
+    why = ""
 
     def start(self, root: bytes, listener: Listener) -> None:
         """Nothing to set up."""

@@ -1,6 +1,7 @@
 """Kills, cuts, lost disks and foreign vaults: nothing is lost, nothing is deleted by mistake, and all is told."""
 
 import asyncio
+import errno
 import os
 import random
 import shutil
@@ -11,13 +12,19 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from replicator import fanotify, filesystem
+from replicator.events import InotifyWatcher
+from replicator.fanotify import Fanotify
+from replicator.filesystem import FanotifyWatcher
 from replicator.inotify import Inotify
 from replicator.journal import Journal
 from replicator.messages import INLINE
 from tests.replicator.source.churn import Churn
+from tests.replicator.source.eyes import WATCHERS
 from tests.replicator.source.pair import equal, replicating, settings, until, vault
 from tests.replicator.source.proxy import line
 from tests.support.trees import snapshot
@@ -138,22 +145,35 @@ def test_a_line_that_is_down_is_told_and_healed(tmp_path: Path, tree: Path, monk
     asyncio.run(scenario())
 
 
-def test_an_overflow_blinds_until_a_scan(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the kernel drops events the source is blind, and the scan that ends the blindness finds every file."""
+@pytest.mark.parametrize("make", WATCHERS)
+def test_an_overflow_blinds_until_a_scan(
+    tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch, make: type[InotifyWatcher | FanotifyWatcher]
+) -> None:
+    """When events are dropped the source is blind, and the scan that ends the blindness finds every file."""
     free = threading.Event()
     free.set()
-    read = Inotify.read
+    kernel = Inotify if make is InotifyWatcher else Fanotify
+    read = kernel.read
 
-    def slow(self: Inotify, limit: float | None) -> object:
+    def slow(self: Any, limit: float | None) -> object:
         free.wait()
         return read(self, limit)
 
-    monkeypatch.setattr(Inotify, "read", slow)
+    monkeypatch.setattr(kernel, "read", slow)
+    monkeypatch.setattr(fanotify, "_READ", 4096)
+    monkeypatch.setattr(filesystem, "BACKLOG", 100)
+    if make is InotifyWatcher:
+
+        def refuse() -> int:
+            raise PermissionError(errno.EPERM, "no right")
+
+        monkeypatch.setattr(fanotify, "_group", refuse)
 
     async def scenario() -> None:
         async with vault(tmp_path / "vault") as server:
             async with replicating(settings(tmp_path / "state", server.port, tree)) as running:
                 await running.settle()
+                assert running.source["watch"] == make.method
                 free.clear()
                 (tree / "wake").touch()
                 for _ in range(QUEUE // 2 + 100):

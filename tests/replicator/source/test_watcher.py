@@ -1,17 +1,19 @@
-"""The watcher on a real tree with the kernel's own events."""
+"""The watchers on a real tree with the kernel's own events: one suite, and what each has of its own."""
 
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from replicator.choice import BestWatcher
 from replicator.events import InotifyWatcher
 from replicator.exclude import Excludes
 from replicator.inotify import Inotify
 from replicator.watcher import Grade, ScanWatcher, Watcher
+from tests.replicator.source.eyes import WATCHERS
 from tests.replicator.source.support import LIMIT, NAMES, Heard, until
 
 
@@ -29,23 +31,32 @@ def heard() -> Heard:
     return Heard()
 
 
+@pytest.fixture(params=WATCHERS)
+def watcher(root: Path, heard: Heard, request: pytest.FixtureRequest) -> Iterator[Watcher]:
+    """A watcher of the empty tree, of each kind that this machine allows."""
+    watcher: Watcher = request.param()
+    watcher.start(os.fsencode(root), heard)
+    yield watcher
+    watcher.stop()
+
+
 @pytest.fixture
-def watcher(root: Path, heard: Heard) -> Iterator[InotifyWatcher]:
-    """A watcher of the empty tree."""
+def inotify(root: Path, heard: Heard) -> Iterator[InotifyWatcher]:
+    """One that sets a watch on each folder."""
     watcher = InotifyWatcher()
     watcher.start(os.fsencode(root), heard)
     yield watcher
     watcher.stop()
 
 
-def test_a_closed_file_is_told(root: Path, watcher: InotifyWatcher, heard: Heard) -> None:
+def test_a_closed_file_is_told(root: Path, watcher: Watcher, heard: Heard) -> None:
     """A file written and closed is told as one to look at now."""
     (root / "a.txt").write_text("a")
     assert watcher.drain(LIMIT)
     assert b"a.txt" in heard.paths()
 
 
-def test_a_file_being_written_is_told_as_open(root: Path, watcher: InotifyWatcher, heard: Heard) -> None:
+def test_a_file_being_written_is_told_as_open(root: Path, watcher: Watcher, heard: Heard) -> None:
     """A file that is written and not closed is told as open, so that it can be sent as a marked moment."""
     with (root / "log").open("wb") as file:
         file.write(b"x")
@@ -58,7 +69,7 @@ def test_a_file_being_written_is_told_as_open(root: Path, watcher: InotifyWatche
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_are_bytes(root: Path, watcher: InotifyWatcher, heard: Heard, name: bytes) -> None:
+def test_names_are_bytes(root: Path, watcher: Watcher, heard: Heard, name: bytes) -> None:
     """Any name that the kernel allows comes back byte for byte, of files and of folders."""
     folder = root / os.fsdecode(name)
     folder.mkdir()
@@ -67,7 +78,7 @@ def test_names_are_bytes(root: Path, watcher: InotifyWatcher, heard: Heard, name
     assert {name, name + b"/" + name} <= heard.paths() | heard.paths(Grade.OPEN)
 
 
-def test_every_kind_of_change_is_told(root: Path, watcher: InotifyWatcher, heard: Heard) -> None:
+def test_every_kind_of_change_is_told(root: Path, watcher: Watcher, heard: Heard) -> None:
     """Links, hard links, rights, times, renames and deletions are told, each as to be looked at now."""
     (root / "file").write_text("x")
     assert watcher.drain(LIMIT)
@@ -85,7 +96,7 @@ def test_every_kind_of_change_is_told(root: Path, watcher: InotifyWatcher, heard
         assert paths <= heard.paths()
 
 
-def test_a_name_that_comes_or_goes_touches_its_folder(root: Path, watcher: InotifyWatcher, heard: Heard) -> None:
+def test_a_name_that_comes_or_goes_touches_its_folder(root: Path, watcher: Watcher, heard: Heard) -> None:
     """A folder whose names changed is told, since its times changed."""
     (root / "folder").mkdir()
     (root / "folder" / "a").write_text("x")
@@ -96,7 +107,7 @@ def test_a_name_that_comes_or_goes_touches_its_folder(root: Path, watcher: Inoti
     assert b"folder" in heard.paths(Grade.FOLDER)
 
 
-def test_no_file_in_new_folders_is_missed(root: Path, watcher: InotifyWatcher, heard: Heard) -> None:
+def test_no_file_in_new_folders_is_missed(root: Path, watcher: Watcher, heard: Heard) -> None:
     """2,000 times `mkdir -p a/b/c/d` and five files at full speed: every file is told to be looked at."""
     wanted = set()
     for number in range(2000):
@@ -110,7 +121,7 @@ def test_no_file_in_new_folders_is_missed(root: Path, watcher: InotifyWatcher, h
     assert not wanted - heard.paths()
 
 
-def test_a_renamed_folder_is_told_with_all_in_it(root: Path, watcher: InotifyWatcher, heard: Heard) -> None:
+def test_a_renamed_folder_is_told_with_all_in_it(root: Path, watcher: Watcher, heard: Heard) -> None:
     """A folder renamed within the tree: what is in it is told at its new place, and later changes there too."""
     (root / "a" / "b" / "c").mkdir(parents=True)
     (root / "a" / "b" / "c" / "file").write_text("x")
@@ -125,7 +136,7 @@ def test_a_renamed_folder_is_told_with_all_in_it(root: Path, watcher: InotifyWat
     assert heard.paths() == {b"z/b/c/later"}
 
 
-def test_folders_that_change_places_keep_their_paths(root: Path, watcher: InotifyWatcher, heard: Heard) -> None:
+def test_folders_that_change_places_keep_their_paths(root: Path, watcher: Watcher, heard: Heard) -> None:
     """After many renames onto and past each other, a change is told under the path where it is."""
     for name in ("a", "b", "c"):
         (root / name / "in").mkdir(parents=True)
@@ -140,27 +151,25 @@ def test_folders_that_change_places_keep_their_paths(root: Path, watcher: Inotif
     assert heard.paths() == {b"a/in/a", b"b/in/b", b"c/in/c"}
 
 
-def test_a_move_out_holds_nothing_back(root: Path, tmp_path: Path, watcher: InotifyWatcher, heard: Heard) -> None:
+def test_a_move_out_holds_nothing_back(root: Path, tmp_path: Path, inotify: InotifyWatcher, heard: Heard) -> None:
     """A file and a folder moved out are told at once, and their watches are given back."""
     (root / "gone" / "deep").mkdir(parents=True)
     (root / "file").write_text("x")
-    assert watcher.drain(LIMIT)
-    before = watcher.folders
+    assert inotify.drain(LIMIT)
+    before = inotify.folders
     (root / "gone").rename(tmp_path / "gone")
     (root / "file").rename(tmp_path / "file")
     (root / "other").write_text("x")
-    assert watcher.drain(LIMIT)
+    assert inotify.drain(LIMIT)
     assert {b"gone", b"file", b"other"} <= heard.paths()
-    assert until(lambda: watcher.folders == before - 2)
+    assert until(lambda: inotify.folders == before - 2)
     heard.clear()
     (tmp_path / "gone" / "deep" / "later").write_text("x")
-    assert watcher.drain(LIMIT)
+    assert inotify.drain(LIMIT)
     assert not heard.paths()
 
 
-def test_a_folder_moved_in_is_told_with_all_in_it(
-    root: Path, tmp_path: Path, watcher: InotifyWatcher, heard: Heard
-) -> None:
+def test_a_folder_moved_in_is_told_with_all_in_it(root: Path, tmp_path: Path, watcher: Watcher, heard: Heard) -> None:
     """What comes from outside is told whole and watched from then on."""
     (tmp_path / "new" / "deep").mkdir(parents=True)
     (tmp_path / "new" / "deep" / "file").write_text("x")
@@ -172,7 +181,7 @@ def test_a_folder_moved_in_is_told_with_all_in_it(
     assert b"new/deep/later" in heard.paths()
 
 
-def test_an_overflow_is_told_and_healed(root: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overflow_of_inotify_is_told_and_healed(root: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the kernel's queue overflows that is told before and after all is watched anew, and events come again."""
     free = threading.Event()
     free.set()
@@ -232,7 +241,7 @@ def test_a_tree_beyond_the_limit_of_watches_is_told_as_lasting_blindness(tmp_pat
 
 
 @pytest.mark.parametrize("how", ["removed", "moved"])
-def test_a_lost_root_is_told(root: Path, tmp_path: Path, watcher: InotifyWatcher, heard: Heard, how: str) -> None:
+def test_a_lost_root_is_told(root: Path, tmp_path: Path, watcher: Watcher, heard: Heard, how: str) -> None:
     """A root that is removed or moved away is told once as lost."""
     if how == "removed":
         root.rmdir()
@@ -243,9 +252,10 @@ def test_a_lost_root_is_told(root: Path, tmp_path: Path, watcher: InotifyWatcher
     assert len(heard.losses) == 1
 
 
-def test_excluded_paths_are_not_told(root: Path, heard: Heard) -> None:
+@pytest.mark.parametrize("make", WATCHERS)
+def test_excluded_paths_are_not_told(root: Path, heard: Heard, make: Callable[[Excludes], Watcher]) -> None:
     """Excluded names and folders, and all in them, are neither told nor watched."""
-    watcher = InotifyWatcher(Excludes(["*.tmp", "cache"]))
+    watcher = make(Excludes(["*.tmp", "cache"]))
     (root / "cache" / "deep").mkdir(parents=True)
     watcher.start(os.fsencode(root), heard)
     (root / "a.tmp").write_text("x")
@@ -253,11 +263,11 @@ def test_excluded_paths_are_not_told(root: Path, heard: Heard) -> None:
     (root / "kept").write_text("x")
     assert watcher.drain(LIMIT)
     assert heard.paths() == {b"kept"}
-    assert watcher.folders == 1
+    assert not isinstance(watcher, InotifyWatcher) or watcher.folders == 1
     watcher.stop()
 
 
-@pytest.mark.parametrize("make", [InotifyWatcher, ScanWatcher])
+@pytest.mark.parametrize("make", [*WATCHERS, BestWatcher, ScanWatcher])
 def test_the_contract_of_a_watcher(root: Path, heard: Heard, make: type[Watcher]) -> None:
     """Any watcher can be stopped before it starts and twice, drains when idle, and tells nothing once stopped."""
     make().stop()
@@ -271,7 +281,8 @@ def test_the_contract_of_a_watcher(root: Path, heard: Heard, make: type[Watcher]
     assert not heard.told
 
 
-def test_a_missing_root_is_an_error(tmp_path: Path, heard: Heard) -> None:
+@pytest.mark.parametrize("make", [*WATCHERS, BestWatcher])
+def test_a_missing_root_is_an_error(tmp_path: Path, heard: Heard, make: type[Watcher]) -> None:
     """A root that is not there is an OSError at the start, not silence."""
     with pytest.raises(FileNotFoundError):
-        InotifyWatcher().start(os.fsencode(tmp_path / "none"), heard)
+        make().start(os.fsencode(tmp_path / "none"), heard)

@@ -1,0 +1,216 @@
+"""The watcher that hears of every change on a whole file system, and tells those under a root."""
+
+import errno
+import os
+import threading
+import time
+from collections import deque
+
+from replicator.events import being_written
+from replicator.exclude import Excludes
+from replicator.fanotify import (
+    CLOSE_WRITE,
+    CREATE,
+    DELETE,
+    IS_FOLDER,
+    MODIFY,
+    MOVED_FROM,
+    MOVED_TO,
+    OVERFLOW,
+    Fanotify,
+    Raw,
+)
+from replicator.journal_rows import join
+from replicator.places import Places
+from replicator.walk import why
+from replicator.watcher import Dirty, Grade, Listener
+
+#: Events that may wait in the kernel, some 100 bytes each, before they are dropped and a scan takes their place.
+BACKLOG = 1_000_000
+#: Folders listed between two looks at the kernel's queue.
+_STRIDE = 64
+#: Readings that a drain takes at most; one reading is some thousand events.
+_DRAIN = 1024
+#: Seconds of rest after nothing but writes without end or changes outside the tree: the next are told together.
+_REST = 0.001
+_NAMES = CREATE | DELETE | MOVED_FROM | MOVED_TO
+_OVERFLOWED = "the kernel's queue of events overflowed"
+
+
+class FanotifyWatcher:
+    """fanotify with one mark for the whole file system: nothing to set up for a folder, so nothing slips between.
+
+    Events name a folder by its handle; its path is looked up once and remembered until a folder is renamed. A folder
+    that was moved into or within the tree is walked, since what is in it has new paths. File systems mounted inside
+    the tree are marked too. Each source has a group of its own: an event costs 20 µs a source, and none waits for
+    another's.
+    """
+
+    method = "fanotify"
+    why = ""
+
+    def __init__(self, excludes: Excludes | None = None) -> None:
+        self._excludes = excludes or Excludes(())
+        self._told: dict[tuple[bytes, Grade], Dirty] = {}
+        self._walk: deque[bytes] = deque()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._stopping = self._lost = self._doubt = self._news = False
+        self._drains: deque[threading.Event] = deque()
+
+    # ------------------------------------------------------------------ for the owner
+
+    def start(self, root: bytes, listener: Listener) -> None:
+        """Mark the file systems of `root` and go on in a thread of its own.
+
+        Raises:
+            OSError: the root is not there, or the kernel, the rights or a file system do not allow it.
+        """
+        self._listener = listener
+        self._fanotify = Fanotify()
+        try:
+            self._places = Places(root, self._excludes)
+            for folder in self._places.folders:
+                self._fanotify.mark(folder)
+            self._places.check(self._fanotify.marked())
+        except OSError:
+            self._fanotify.close()
+            raise
+        with self._starting:
+            if self._stopping:
+                self._fanotify.close()
+                return
+            self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+            self._thread.start()
+
+    def drain(self, limit: float) -> bool:
+        """Wait until what happened before has been told."""
+        if self._thread is None:
+            return True
+        done = threading.Event()
+        self._drains.append(done)
+        self._fanotify.wake()
+        return done.wait(limit)
+
+    def stop(self) -> None:
+        """End the thread and give the group back."""
+        self._stopping = True
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._fanotify.wake()
+            thread.join()
+            self._fanotify.close()
+
+    # ------------------------------------------------------------------ in the thread
+
+    def _run(self) -> None:
+        while not self._stopping:
+            waiting = len(self._drains)
+            heard = self._step(0 if self._walk or waiting else None)
+            if waiting:
+                self._drain(_DRAIN)
+            elif heard and not self._news:
+                time.sleep(_REST)
+            for _ in range(waiting):
+                self._drains.popleft().set()
+
+    def _drain(self, rounds: int) -> None:
+        while rounds > 0 and not self._stopping:
+            heard = self._step(0)
+            if not self._walk:
+                rounds = rounds - 1 if heard else 0
+
+    def _step(self, limit: float | None) -> bool:
+        """Some folders of the walk, one look at the kernel's queue, and what came of both is told."""
+        self._news = False
+        for _ in range(min(_STRIDE, len(self._walk))):
+            self._list(self._walk.popleft())
+        if self._fanotify.backlog > BACKLOG:
+            self._renew()
+        heard = False
+        for raw in self._fanotify.read(limit):
+            heard = True
+            if raw.mask & OVERFLOW:
+                self._overflow()
+            else:
+                self._hear(raw)
+        if self._fanotify.mounted or self._doubt:
+            self._look()
+        if self._told:
+            batch, self._told = list(self._told.values()), {}
+            self._listener.dirty(batch)
+        return heard
+
+    def _hear(self, raw: Raw) -> None:
+        folder = self._places.path(raw.place)
+        if folder is None:
+            if raw.mask & IS_FOLDER and raw.mask & _NAMES:
+                self._doubt = True  # the root itself, or a folder above it, may have moved or gone
+            return
+        path = join(folder, raw.name) if raw.name != b"." else folder
+        if raw.mask & IS_FOLDER and raw.mask & (MOVED_FROM | MOVED_TO):
+            self._places.forget()
+        if path and path not in self._excludes:
+            self._name(folder, path, raw)
+
+    def _name(self, folder: bytes, path: bytes, raw: Raw) -> None:
+        if raw.mask & _NAMES:
+            self._tell(folder, Grade.FOLDER)
+        if raw.mask & IS_FOLDER:
+            self._tell(path)
+            if raw.mask & MOVED_TO:
+                self._walk.append(path)
+        elif raw.mask & CLOSE_WRITE or raw.mask & ~MODIFY & ~CREATE:
+            self._tell(path)
+        elif raw.mask & MODIFY or being_written(self._places.root + b"/" + path):
+            self._tell(path, Grade.OPEN)
+        else:
+            self._tell(path)
+
+    def _list(self, folder: bytes) -> None:
+        """Tell all in a folder that came from elsewhere."""
+        try:
+            with os.scandir(self._places.root + b"/" + folder) as entries:
+                for entry in entries:
+                    path = join(folder, entry.name)
+                    if path in self._excludes:
+                        continue
+                    self._tell(path)
+                    if entry.is_dir(follow_symlinks=False):
+                        self._walk.append(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # moved or gone again: its own event tells
+        except OSError as error:
+            self._listener.blind(f"list folder {os.fsdecode(folder)}: {why(error)}", lasting=False)
+
+    def _overflow(self) -> None:
+        """Any folder may have moved: paths are looked up anew, and a scan must close the gap."""
+        self._places.forget()
+        self._listener.blind(_OVERFLOWED, lasting=False)
+
+    def _renew(self) -> None:
+        try:
+            self._fanotify.renew(self._places.folders)
+        except OSError as error:
+            self._lose(f"watch anew: {why(error)}")
+            return
+        self._overflow()
+
+    def _look(self) -> None:
+        """Whether the root and what is mounted in it are what they were."""
+        self._fanotify.mounted = self._doubt = False
+        try:
+            self._places.check(self._fanotify.marked())
+        except OSError as error:
+            self._lose(why(error) if error.errno == errno.ESTALE else "the root was removed or moved")
+
+    def _lose(self, reason: str) -> None:
+        if not self._lost:
+            self._lost = True
+            self._listener.lost(reason)
+
+    def _tell(self, path: bytes, grade: Grade = Grade.NOW) -> None:
+        if path:
+            self._news = self._news or grade is not Grade.OPEN
+            self._told.setdefault((path, grade), Dirty(path, grade, time.time_ns()))
