@@ -38,23 +38,31 @@ def flush_folder(folder: Path | str) -> None:
         raise _broken("flush folder", str(folder), error) from None
 
 
+def make_folder(folder: Path) -> None:
+    """A folder with all above it; the names of those that were made are on disk.
+
+    Raises:
+        OSError: it cannot be made.
+        BrokenError: the disk did not take a name.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing):
+        flush_folder(each.parent)
+
+
 def name(temporary: Path, final: Path) -> None:
-    """Give a flushed file its name, durably; the name appears with the whole file or not at all.
+    """Give a flushed file its name in a folder that is on disk; it appears with the whole file or not at all.
 
     Raises:
         FullError: no room for the name.
         BrokenError: the disk did not take it.
     """
-    made = not final.parent.is_dir()
     try:
-        if made:
-            final.parent.mkdir(exist_ok=True)
         temporary.rename(final)
     except OSError as error:
         raise write_error("name", str(final), error) from None
     flush_folder(final.parent)
-    if made:
-        flush_folder(final.parent.parent)
 
 
 def write_all(descriptor: int, data: bytes | memoryview, offset: int, name: str) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from replicator.appender import Appender
 from replicator.catalog import Catalog
-from replicator.durable import flush, flush_folder, write_file
+from replicator.durable import flush, flush_folder, make_folder, write_file
 from replicator.errors import BrokenError, CatalogError, FormatError, LockedError, VaultError
 from replicator.segments import Bad, Found, Mark, read, segment_name, segment_numbers
 
@@ -70,7 +70,7 @@ def lock(root: Path) -> int:
         VaultError: the folder cannot be used.
     """
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root)
         descriptor = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise VaultError(
@@ -95,6 +95,7 @@ def prepare(root: Path) -> str:
     try:
         for name in ("journal", "objects", "incoming", "current"):
             (root / name).mkdir(exist_ok=True)
+        _prepare_objects(root / "objects")
         for path in (root / "incoming").iterdir():
             path.unlink()
         if not (root / "vault.json").exists():
@@ -106,6 +107,16 @@ def prepare(root: Path) -> str:
     except OSError as error:
         raise VaultError(f"prepare vault {root}: {str(error.strerror).lower()}: {error.filename}") from None
     return vault_id(root)
+
+
+def _prepare_objects(folder: Path) -> None:
+    """Every folder of objects, on disk before the first object: a name is no safer than the folder that it is in."""
+    there = {path.name for path in folder.iterdir()}
+    for number in range(256):
+        if (name := f"{number:02x}") not in there:
+            (folder / name).mkdir()
+    flush_folder(folder)
+    flush_folder(folder.parent)
 
 
 def remove_catalog(root: Path) -> None:

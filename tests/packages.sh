@@ -11,6 +11,8 @@ need lsyncd lsyncd
 need socat socat
 need git git
 need openssl openssl
+need gcc gcc
+[ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 need ip iproute2
 need systemd-analyze systemd
 [ "${#missing[@]}" -eq 0 ] && exit 0
