@@ -25,6 +25,7 @@ from config.fields import (
     VaultUrl,
     Whole,
 )
+from config.hours import Hours
 
 
 class Severity(StrEnum):
@@ -167,6 +168,7 @@ class Replicator(Section):
     key: FilePath | None = None
     metrics: ListenAt | None = None
     bandwidth: Size = 0
+    hours: list[Hours] = []
 
 
 class Source(Section):

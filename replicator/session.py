@@ -4,11 +4,13 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 import structlog
 
 from config.address import VaultAddress
+from config.hours import bandwidth_at
 from config.model import Config
 from replicator.bandwidth import Bandwidth
 from replicator.errors import ReplicatorError, StreamError, TlsError
@@ -62,7 +64,7 @@ class Session:
         self._journal = journal
         self._evacuations = evacuations
         self._changed = changed
-        self.bandwidth = Bandwidth(self._settings.bandwidth)
+        self.bandwidth = Bandwidth(self._rate())
         self.connected = False
         self.since_ns = time.time_ns()
         self.reason = "not connected yet"
@@ -174,8 +176,14 @@ class Session:
         else:
             source.refused(sent, message)
 
+    def _rate(self) -> int:
+        """Bytes a second that the configuration grants at this time of the week."""
+        local = datetime.now(self._config.site.zone)
+        return bandwidth_at(local, self._settings.bandwidth, self._settings.hours)
+
     async def _beat(self, link: Link) -> None:
         while True:
+            self.bandwidth.limit(self._rate())
             pending = [source.pending for source in self._sources.values()]
             oldest = [each.oldest_ns for each in pending if each.oldest_ns]
             link.post(
