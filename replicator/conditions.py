@@ -1,5 +1,6 @@
 """What the replicator holds to be wrong now, as conditions of alarms."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -16,6 +17,7 @@ _TEXTS = {
     "blind": {"ko": "문서 {0} 변경 감시 불가", "en": "changes of {0} may go unseen"},
     "vault": {"ko": "원격 금고 연결 끊김", "en": "vault unreachable"},
     "missing": {"ko": "문서 폴더 {0} 없음", "en": "source {0} missing"},
+    "unmounted": {"ko": "문서 {0} 안의 디스크 없음", "en": "a disk inside {0} is missing"},
     "held": {"ko": "문서 {0} 대량 삭제 보류", "en": "mass deletion of {0} held"},
     "aside": {"ko": "문서 {0} 일부 복제 불가", "en": "some of {0} cannot be copied"},
     "unreadable": {"ko": "문서 {0} 읽을 수 없는 폴더", "en": "folders of {0} cannot be read"},
@@ -54,9 +56,8 @@ class Conditions:
                 add(f"source:{name}", "missing", Severity.CRITICAL, sight.missing, about=name)
             elif _blind(source, now_ns):
                 add(f"blind:{name}", "blind", Severity.ALERT, sight.blind_reason, about=name)
-            if sight.held:
-                reason = f"the root is another folder; if it is right: touch {source.accept}"
-                add(f"held:{name}", "held", Severity.CRITICAL, reason, about=name, value=str(sight.held))
+            for key, reason, much in _untrusted(source):
+                add(f"{key}:{name}", key, Severity.CRITICAL, reason, about=name, value=str(much))
             aside = source.pending.aside
             if aside:
                 reason = next(iter(aside.values())).reason
@@ -69,6 +70,16 @@ class Conditions:
         active = {condition.alarm for condition in found}
         self._since = {alarm: at for alarm, at in self._since.items() if alarm in active}
         return found
+
+
+def _untrusted(source: Source) -> Iterator[tuple[str, str, int]]:
+    """What is there instead of what was known, until somebody accepts it: kind of condition, reason, how much."""
+    right = f"if it is right: touch {source.accept}"
+    lost = sorted(source.sight.inner.lost.items())
+    if lost:
+        yield "unmounted", f"{lost[0][0].decode(errors='backslashreplace')}: {lost[0][1]}; {right}", len(lost)
+    if source.sight.held:
+        yield "held", f"the root is another folder; {right}", source.sight.held
 
 
 def _blind(source: Source, now_ns: int) -> bool:

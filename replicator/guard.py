@@ -56,3 +56,16 @@ def hold_deletions(deleted: int, paths: int, *, replaced: bool) -> bool:
     A big deletion under the same root is sent: at the vault it is a record, and the versions stay.
     """
     return replaced and deleted * 2 > paths
+
+
+def judge_mount(now: tuple[int, int] | None, paths: int, missing: int) -> str:
+    """Why a place inside the source, where another file system was mounted before, is not to be believed; or empty.
+
+    Args:
+        now: identity of what is mounted there now, None when nothing is.
+        paths: how many names the vault has in it.
+        missing: how many of them are not there now.
+    """
+    if now is None:
+        return "not mounted" if paths else ""
+    return "another file system, without most of the files" if missing * 2 > paths else ""

@@ -38,13 +38,17 @@ class Reader:
         source: its number in the journal.
         journal: what the vault has.
         fit: whether the root is still the one that was judged; asked after a path was missed.
+        lost: whether a path is in a file system that is not mounted now, as of when `fit` was asked last.
     """
 
-    def __init__(self, root: bytes, source: int, journal: Journal, fit: Callable[[], bool]) -> None:
+    def __init__(
+        self, root: bytes, source: int, journal: Journal, fit: Callable[[], bool], lost: Callable[[bytes], bool]
+    ) -> None:
         self._root = root
         self._source = source
         self._journal = journal
         self._fit = fit
+        self._lost = lost
         self._parents: set[bytes] = set()
         self._names = Names(source, journal)
 
@@ -68,11 +72,17 @@ class Reader:
 
     def _checked(self, outcomes: list[Outcome]) -> list[Outcome]:
         """A path that is missing under a root that is not the source any more is not gone."""
-        if any(isinstance(outcome, Gone | Inside) for outcome in outcomes) and not self._fit():
-            return [Held(each.item) if isinstance(each, Gone | Inside) else each for each in outcomes]
-        return outcomes
+        if not any(isinstance(outcome, Gone | Inside) for outcome in outcomes):
+            return outcomes
+        fit = self._fit()
+        return [
+            Held(each.item) if isinstance(each, Gone | Inside) and (not fit or self._lost(each.item.path)) else each
+            for each in outcomes
+        ]
 
     def _item(self, folders: OpenFolders, item: Item) -> list[Outcome]:
+        if self._lost(item.path):  # a scan looks again once it is back; what may be under way waits for that
+            return [Held(item) if item.force else Same(item, None)]
         try:
             folder, name = folders.of(item.path)
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)

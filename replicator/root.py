@@ -25,6 +25,14 @@ def is_empty(path: bytes) -> bool:
     return root is not None and root.empty
 
 
+def stands(path: bytes, known: tuple[int, int]) -> bool:
+    """Whether the folder of this identity stands there."""
+    try:
+        return identity(path) == known
+    except OSError:
+        return False
+
+
 def identity(path: bytes) -> tuple[int, int]:
     """File system and inode of a folder.
 

@@ -57,16 +57,25 @@ class Scanner:
         journal: what the vault has.
         excludes: what stays out.
         hand: takes what differs; may block to slow the scan down.
+        lost: whether a path is in a file system that is not mounted now; it is left alone.
     """
 
     def __init__(
-        self, root: bytes, source: int, journal: Journal, excludes: Excludes, hand: Callable[[Sequence[Found]], None]
+        self,
+        root: bytes,
+        source: int,
+        journal: Journal,
+        excludes: Excludes,
+        hand: Callable[[Sequence[Found]], None],
+        *,
+        lost: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
         self._root = root
         self._source = source
         self._journal = journal
         self._excludes = excludes
         self._hand = hand
+        self._is_lost = lost
         self._stop = threading.Event()
         self._batch: list[Found] = []
         self._missing: list[Found] = []
@@ -108,6 +117,8 @@ class Scanner:
 
     def _folder(self, folder: bytes, *, hold: bool) -> list[bytes]:
         """Compare what stands in one folder; the folders in it."""
+        if self._is_lost(folder):
+            return []
         try:
             with os.scandir(self._root + b"/" + folder if folder else self._root) as listing:
                 entries = list(listing)
@@ -147,7 +158,7 @@ class Scanner:
         return kind is Kind.FOLDER
 
     def _lost(self, path: bytes, known: Known, *, hold: bool) -> None:
-        if path in self._excludes:
+        if path in self._excludes or self._is_lost(path):
             return
         if not hold:
             self._add(Found(path, 0))

@@ -17,9 +17,10 @@ from config.model import Source as Settings
 from replicator.errors import JournalError
 from replicator.exclude import Excludes
 from replicator.guard import Verdict, judge
+from replicator.inner import Inner
 from replicator.journal import Journal
 from replicator.journal_rows import SourceRow
-from replicator.root import identity, is_empty, look
+from replicator.root import is_empty, look, stands
 from replicator.scanner import Found, Scanned, Scanner, low_priority
 from replicator.watcher import Dirty, Make, ScanWatcher, Watcher
 
@@ -56,6 +57,7 @@ class Sight:
         *,
         make: Make,
         accept: Path,
+        inner: Inner,
         dirty: Callable[[Sequence[Dirty]], None],
         found: Callable[[Sequence[Found]], None],
         changed: Callable[[], None],
@@ -68,6 +70,7 @@ class Sight:
         self._journal = journal
         self._make = make
         self._accept = accept
+        self.inner = inner
         self._dirty = dirty
         self._found = found
         self._changed = changed
@@ -75,13 +78,10 @@ class Sight:
         self.scanning = False
         self.blind_since_ns = time.time_ns()
         self.blind_reason = "starting"
-        self.missing = ""
-        self.held = 0
+        self.missing, self.held = "", 0
         self.scanned: Scanned | None = None
-        self.lasting = False
-        self._anew = _ANEW
-        self._blinds = 0
-        self._lost = ""
+        self.lasting, self._anew = False, _ANEW
+        self._blinds, self._lost = 0, ""
         self._asked = self._answered = 0
         self._next_scan = 0.0
         self._watcher: Watcher = ScanWatcher()
@@ -121,10 +121,10 @@ class Sight:
 
     def fit(self) -> bool:
         """Whether the root is still the folder that was judged; from any thread."""
-        try:
-            if identity(self.root) != self._armed:
-                return False
-        except OSError:
+        if not stands(self.root, self._armed):
+            return False
+        if changed := self.inner.look():  # its watches and what was seen there are to be made anew
+            self._lost = changed
             return False
         # Where nothing was ever seen that the vault has, an empty root is a new machine whose disk is not mounted.
         return self._row.root != (0, 0) or not (self._journal.children(self._number, b"") and is_empty(self.root))
@@ -195,14 +195,15 @@ class Sight:
             if self.lasting and time.monotonic() - made > self._anew:
                 self._anew = min(self._anew * 2, max(_ANEW, self._settings.scan_every.total_seconds()))
                 return
-            if self.held and await self._thread(self._accept.exists):
+            if (self.held or self.inner.lost) and await self._thread(self._accept.exists):
                 return
             await self._pause(_TICK)
         self._set_blind(self._lost or "the root is another folder", lasting=False)
 
     async def _scan(self, *, replaced: bool) -> None:
         asked, blinds, began_ns = self._asked, self._blinds, time.time_ns()
-        self._scanner = Scanner(self.root, self._number, self._journal, self.excludes, self._hand, self.inner.covers)
+        tree, lost = (self.root, self._number, self._journal, self.excludes), self.inner.covers
+        self._scanner = Scanner(*tree, self._hand, lost=lost)
         self.scanning = True
         self._changed()
         try:
@@ -251,6 +252,7 @@ class Sight:
             self._armed = root.identity
         if accepted and root is not None:
             self._row.root = root.identity
+            self.inner.accept()
             self._journal.remember(self._number, self._row)
             self._accept.unlink(missing_ok=True)
         return verdict
@@ -289,12 +291,10 @@ class Sight:
         self._changed()
 
     async def _pause(self, seconds: float) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        except TimeoutError:
-            return
-        self._wake.clear()
+            self._wake.clear()
 
     async def _thread(self, call: Callable[..., _Result], *values: object) -> _Result:
         return await self._loop.run_in_executor(self._threads, call, *values)

@@ -1,6 +1,7 @@
 """One source as the daemon holds it: how it is seen, what of it is pending, and what came of each path."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import structlog
 from config.model import Source as Settings
 from replicator.choice import BestWatcher
 from replicator.exclude import Excludes
+from replicator.inner import Inner
 from replicator.journal import Journal
 from replicator.journal_rows import Known, join
 from replicator.link import Sent
@@ -56,6 +58,7 @@ class Source:
         #: Made by an operator, this file says that the root is right although it is another.
         self.accept = state / f"accept.{settings.id}"
         excludes = Excludes(settings.exclude)
+        inner = Inner(os.fsencode(settings.path), self.number, journal, state / f"mounts.{settings.id}")
         self.sight = Sight(
             settings,
             self.number,
@@ -63,11 +66,12 @@ class Source:
             journal,
             make=lambda: BestWatcher(excludes),
             accept=self.accept,
+            inner=inner,
             dirty=self._on_dirty,
             found=self._on_found,
             changed=changed,
         )
-        self._reader = Reader(self.sight.root, self.number, journal, self.sight.fit)
+        self._reader = Reader(self.sight.root, self.number, journal, self.sight.fit, inner.covers)
         self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")
         self.large_threads = ThreadPoolExecutor(2, f"large-{settings.id}")
 

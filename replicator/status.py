@@ -30,6 +30,7 @@ def source_status(source: Source, now_ns: int) -> dict[str, Any]:
         "paths": scanned.paths if scanned else None,
         "special": scanned.special if scanned else 0,
         "held_deletions": sight.held,
+        "unmounted": [{"path": text(path), "reason": why} for path, why in sorted(sight.inner.lost.items())],
         "unreadable": [{"path": text(path), "reason": why} for path, why in (scanned.unreadable if scanned else [])],
         "set_aside_count": len(pending.aside),
         "set_aside": [
