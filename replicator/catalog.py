@@ -12,6 +12,9 @@ from replicator.records import Record, What
 from replicator.segments import Found, Mark
 
 _VERSION = 2
+#: What SQLite says of a disk, as against a file that is none of its own any more; above its first byte stand details.
+_DISK = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
+_FIRST = 0xFF
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (vault TEXT NOT NULL, version INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS mark (
@@ -78,6 +81,7 @@ class Catalog:
 
         Raises:
             FormatError: it is damaged, or another vault's; it may be deleted.
+            OperationalError: the disk is full or does not answer; the file is as good as before.
         """
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
@@ -95,6 +99,8 @@ class Catalog:
             catalog._load_numbers()
         except sqlite3.DatabaseError as error:
             connection.close()
+            if error.sqlite_errorcode & _FIRST in _DISK:
+                raise
             raise FormatError(f"open catalog {path}: {error}") from None
         except FormatError:
             connection.close()

@@ -1,6 +1,7 @@
 """The vault on disk, for the one process that writes to it."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,9 @@ class Store:
         except OSError as error:
             os.close(self._lock)
             raise VaultError(f"open vault {root}: {str(error.strerror).lower()}: {error.filename}") from None
+        except sqlite3.OperationalError as error:
+            os.close(self._lock)
+            raise VaultError(f"open catalog of {root}: {error}", hint="make room on the vault's disk") from None
         except BaseException:
             os.close(self._lock)
             raise
