@@ -1,11 +1,16 @@
 """The one place where bytes are made durable and files get their names."""
 
+import ctypes
 import errno
 import os
 from pathlib import Path
 
 from replicator.errors import BrokenError, FullError
 
+_libc = ctypes.CDLL(None, use_errno=True)
+_Offset = ctypes.c_int64
+#: SYNC_FILE_RANGE_WRITE. The flags that wait would take an error away from the flush that must see it.
+_WRITE = ctypes.c_uint(2)
 #: What a write says when there is no room: a later try may do better.
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -20,6 +25,14 @@ def flush(descriptor: int, name: str) -> None:
         os.fdatasync(descriptor)
     except OSError as error:
         raise _broken("flush", name, error) from None
+
+
+def start_flush(descriptor: int, offset: int, length: int) -> None:
+    """Let the disk begin with these bytes, so that `flush` finds little left to wait for; promises nothing.
+
+    An error of the disk itself is kept by the kernel for `flush`; what is returned here is only ours.
+    """
+    _libc.sync_file_range(descriptor, _Offset(offset), _Offset(length), _WRITE)
 
 
 def flush_folder(folder: Path | str) -> None:

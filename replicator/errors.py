@@ -14,6 +14,7 @@ ReplicatorError
 │       └── CatalogError the index is damaged: it is built again at the next start
 ├── FullError            no space for this item
 ├── DamagedError         a record or object is not what its hash says
+│   └── BaseError        what a delta copies from is not there, or damaged
 ├── UnknownError         no such source, path or object
 ├── TargetError          the folder to restore into cannot be used
 └── JournalError         the source side's memory cannot be read or written
@@ -82,6 +83,14 @@ class FullError(ReplicatorError):
 
 class DamagedError(ReplicatorError):
     """A record or an object is not what its hash says."""
+
+
+class BaseError(DamagedError):
+    """What a delta copies from is not there, or (`damaged`) its bytes are not what its name says."""
+
+    def __init__(self, text: str, *, damaged: bool = False) -> None:
+        super().__init__(text, hint="bongsu verify" if damaged else "")
+        self.damaged = damaged
 
 
 class UnknownError(ReplicatorError):

@@ -51,8 +51,10 @@ class Outcome(msgspec.Struct, kw_only=True):
     position: int = 0
 
 
+#: Why a delta may come to nothing; the whole file is asked for then.
+UNPATCHED = ("delta", "base-missing", "base-damaged")
 #: Why an item may be refused; labels of a metric.
-REASONS = ("full", "hash", "size", "taken", "path", "meta", "upload", "source")
+REASONS = ("full", "hash", "size", "taken", "path", "meta", "upload", "source", *UNPATCHED)
 
 
 def check(message: Put | Delete | Seal) -> None:

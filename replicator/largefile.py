@@ -12,6 +12,7 @@ from replicator.marks import extra_of_file, kind_of, meta_of, same_moment
 from replicator.messages import CHUNK, INLINE
 from replicator.pending import Item
 from replicator.reader import known_of, moment_of, tired
+from replicator.signature import Regions
 from replicator.watcher import Grade
 
 #: Bytes of one reading.
@@ -37,6 +38,7 @@ class LargeFile:
         self._before = os.fstat(self._fd)
         self._extra = extra_of_file(self._fd, self._before, shared=shared)
         self._hash = hashlib.sha256()
+        self.regions = Regions()
         self._at = 0
         self._lock = threading.Lock()
 
@@ -55,11 +57,12 @@ class LargeFile:
         """Whether all of it was read."""
         return self._at >= self.size
 
-    def read(self) -> bytes | None:
+    def read(self, most: int = _READ) -> bytes | None:
         """The next bytes; None when it changed so that what was read is no state of it."""
         with self._lock:
-            data = os.pread(self._fd, min(_READ, self.size - self._at), self._at)
+            data = os.pread(self._fd, min(most, _READ, self.size - self._at), self._at)
             self._hash.update(data)
+            self.regions.feed(data)
             self._at += len(data)
             if not data or (not tired(self._item) and not self._still()):
                 return None
@@ -72,9 +75,22 @@ class LargeFile:
                 return None
         return self._hash.digest()
 
+    def hash_first(self, count: int) -> bytes | None:
+        """Hash so many bytes of it without sending; None as in `read`."""
+        while self._at < count:
+            if self.read(count - self._at) is None:
+                return None
+        return self.digest
+
+    @property
+    def digest(self) -> bytes:
+        """The hash of what was read so far."""
+        return self._hash.digest()
+
     def rewind(self) -> None:
         """Begin anew."""
         self._hash = hashlib.sha256()
+        self.regions = Regions()
         self._at = 0
 
     def finish(self) -> Known:

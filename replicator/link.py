@@ -11,6 +11,7 @@ from replicator.journal_rows import Known
 from replicator.link_pipe import SLOW, chunk_for
 from replicator.messages import Cancel, Chunk, Delete, Done, FromVault, Need, Put, Refused, Seal, ToVault
 from replicator.pending import Item
+from replicator.signature import Sums
 from replicator.stream import Stream
 
 #: Most items that wait for the vault's word, and most bytes of theirs.
@@ -27,6 +28,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
         item: what is to be finished with it; None for a parent folder or a seal.
         known: what the vault then has; None when it is deleted.
         size: bytes that count against the window.
+        regions: checksums of a large file's regions (`signature.Regions`), for its signature.
         seal: called when a seal is durable.
         unsealed: called when a seal was refused.
     """
@@ -36,6 +38,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     item: Item | None
     known: Known | None
     size: int
+    regions: Sums | None = None
     seal: Callable[[], None] | None = None
     unsealed: Callable[[], None] | None = None
 

@@ -93,6 +93,25 @@ class Chunk(_Message, frozen=True, kw_only=True):
     size: int
 
 
+class Base(_Message, frozen=True, kw_only=True):
+    """An upload begins whose `Chunk`s bring no bytes of the file but a delta (FORMAT.md, Deltas).
+
+    Their `offset` counts the delta's bytes, their `size` is the file's, as here. What does not fit, or a base that is
+    not here, is answered when the `Put` comes, by `Need`.
+
+    Attributes:
+        upload: the upload's number.
+        base: hash of the object that the delta copies from.
+        base_size: its bytes.
+        size: bytes of the file that the delta makes.
+    """
+
+    upload: int
+    base: bytes
+    base_size: int
+    size: int
+
+
 class Cancel(_Message, frozen=True, kw_only=True):
     """This upload is given up: the file changed while it was read."""
 
@@ -242,5 +261,5 @@ class End(_Message, frozen=True, kw_only=True):
     count: int = 0
 
 
-ToVault = Hello | Beat | Put | Chunk | Cancel | Delete | Seal | Tree | Sources | Past | Fetch | Examine | Fault
+ToVault = Hello | Beat | Put | Base | Chunk | Cancel | Delete | Seal | Tree | Sources | Past | Fetch | Examine | Fault
 FromVault = Welcome | Beat | Done | Need | Refused | Kept | Listed | Aged | Data | Checked | Damaged | End | Fault

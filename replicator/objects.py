@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from replicator import holes
-from replicator.durable import flush, name, write_all, write_error
+from replicator.durable import flush, name, start_flush, write_all, write_error
 from replicator.errors import DamagedError, FullError, UnknownError
 
 _READ = 256 * 1024
+#: Bytes after which the disk is set to work on what has come of an object.
+_EARLY = 8 * 1024 * 1024
 
 
 class Objects:
@@ -86,6 +88,7 @@ class Upload:
         self._objects = objects
         self._path = path
         self._hash = hashlib.sha256()
+        self._started = 0
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -102,6 +105,9 @@ class Upload:
             write_all(self._fd, data, self.received, str(self._path))
         self._hash.update(data)
         self.received += len(data)
+        if self.received - self._started >= _EARLY:
+            start_flush(self._fd, self._started, self.received - self._started)
+            self._started = self.received
 
     def finish(self, digest: bytes) -> None:
         """Check and name it: it is durable when this returns.

@@ -9,8 +9,9 @@ import msgspec
 
 from replicator.errors import DamagedError, FullError, PathError, WireError
 from replicator.item import Item, Outcome, check
-from replicator.messages import Beat, Cancel, Chunk, Delete, Done, Hello, Need, Put, Refused, Seal, ToVault, Tree
+from replicator.messages import Base, Beat, Cancel, Chunk, Delete, Done, Hello, Need, Put, Refused, Seal, ToVault, Tree
 from replicator.objects import Objects
+from replicator.patches import Patches, unpatched
 from replicator.paths import show
 from replicator.stream import Stream
 from replicator.uploads import Uploads
@@ -71,6 +72,7 @@ class Receiver:
         self._shelf = shelf
         self._answer = answer
         self._uploads = Uploads(objects, label, sources=len(self.sources))
+        self._patches = Patches(objects, label, sources=len(self.sources))
         self._finishing: dict[tuple[str, bytes], asyncio.Task[None]] = {}
         self._listing: asyncio.Task[None] | None = None
         self._items = self._bytes = 0
@@ -97,15 +99,21 @@ class Receiver:
         except BaseExceptionGroup as group_error:
             raise group_error.exceptions[0] from None
         finally:
+            await self._patches.close()
             await self._uploads.close()
 
     async def _take(self, group: asyncio.TaskGroup, message: ToVault, payload: bytes) -> None:
         match message:
             case Put() | Delete() | Seal():
                 await self._keep(group, message, payload)
+            case Base():
+                self._patches.begin(message)
+            case Chunk() if message.upload in self._patches:
+                await self._patches.take(message, payload)
             case Chunk():
                 await self._uploads.take(message, payload)
             case Cancel():
+                await self._patches.cancel(message.upload)
                 self._uploads.forget(message.upload)
                 await self._uploads.cancel(message.upload)
             case Beat():
@@ -148,12 +156,17 @@ class Receiver:
         ]
 
     async def _finish(self, put: Put) -> None:
+        patched = put.upload in self._patches
         try:
-            await self._uploads.finish(put)
+            await (self._patches.finish(put) if patched else self._uploads.finish(put))
             self._submit(put, b"", stored=True)
         except FullError as error:
             self._refuse(put.id, "full", str(error), again=True)
         except DamagedError as error:
+            if patched:  # whatever was wrong with the delta or its base: the whole file heals it
+                self._shelf.count_refused(unpatched(error))
+                self._post(Need(id=put.id))
+                return
             self._refuse(put.id, "upload", f"{show(put.path)}: {error}", again=True)
         finally:
             self._finishing.pop((put.source, put.path), None)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from replicator.deltas import Line, Start, begin
 from replicator.largefile import LargeFile
 from replicator.link import Link, Sent
 from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Named, Outcome, Ready, Same
@@ -122,7 +123,12 @@ class Sender:
         if not file.large:
             self._source.busy(large.item)
             return
-        if large.hash and not await self._is_new(file, large):
+        known = await self._thread(self._source.signatures.load, large.item.path)
+        if large.hash and (known is None or known.hash != large.hash) and not await self._is_new(file, large):
+            return
+        started = await self._thread(begin, self._source, file, large, known)
+        if started is not None:
+            await self._change(file, large, started)
             return
         upload = self._link.begin_upload()
         offset = 0
@@ -145,6 +151,28 @@ class Sender:
             offset += start
         await self._finish(file, large.item, upload)
 
+    async def _change(self, file: LargeFile, large: Large, started: Start) -> None:
+        """Say what is new in a file of which the vault has a state."""
+        base, delta = started
+        line = Line(self._link, base, file.size)
+        try:
+            while not delta.ended:
+                commands = await self._thread(delta.read)
+                if commands is None:
+                    break
+                await line.say(commands)
+        except OSError:
+            line.cancel()
+            raise
+        if not delta.ended:
+            line.cancel()
+            self._source.busy(large.item)
+        elif not delta.differs and file.digest != base.hash:  # checksums met by chance
+            self._source.signatures.drop(large.item.path)
+            self._source.busy(large.item)
+        else:
+            await self._finish(file, large.item, line.upload)
+
     async def _is_new(self, file: LargeFile, large: Large) -> bool:
         """Hash it here first: the vault may have these bytes by another name or from before."""
         digest = await self._thread(file.hash_all)
@@ -159,7 +187,9 @@ class Sender:
 
     async def _finish(self, file: LargeFile, item: Item, upload: int) -> None:
         known = await self._thread(file.finish)
-        sent = Sent(source=self._source.id, path=item.path, item=item, known=known, size=_WEIGHT)
+        sent = Sent(
+            source=self._source.id, path=item.path, item=item, known=known, size=_WEIGHT, regions=file.regions.sums()
+        )
         await self._link.room()
         await self._link.put(sent, upload=upload, seen_ns=item.seen_ns)
 

@@ -23,6 +23,7 @@ from replicator.reader import Reader
 from replicator.replicator_metrics import SourceMetrics
 from replicator.scanner import Found
 from replicator.sight import Sight
+from replicator.signatures import Signatures, wanted
 from replicator.watcher import Dirty
 
 #: Seconds before an unreadable or refused path is tried again: doubled each time, up to the second.
@@ -72,6 +73,7 @@ class Source:
             changed=changed,
         )
         self._reader = Reader(self.sight.root, self.number, journal, self.sight.fit, inner.covers)
+        self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root)
         self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")
         self.large_threads = ThreadPoolExecutor(2, f"large-{settings.id}")
 
@@ -85,6 +87,7 @@ class Source:
         """Give the threads back."""
         self.threads.shutdown(wait=True)
         self.large_threads.shutdown(wait=True)
+        self.signatures.close()
 
     # ------------------------------------------------------------------ what was seen
 
@@ -190,12 +193,14 @@ class Source:
         """The vault has not got the bytes."""
         if sent.item is not None:
             sent.item.whole = sent.item.force = True
+            self.signatures.drop(sent.path)
             self.pending.requeue(sent.item)
             self.wake.set()
 
     def done(self, sent: Sent) -> None:
         """It is durable at the vault."""
         self.journal.put(self.number, sent.path, sent.known)
+        self._sign(sent)
         if sent.known is not None:
             self.sight.trust()
         self._stranded(sent)
@@ -204,6 +209,12 @@ class Source:
                 self.wake.set()  # a gone folder goes once what was in it is gone
             self.metrics.durable(sent.item)
             self._finish(sent.item, sent=True)
+
+    def _sign(self, sent: Sent) -> None:
+        if sent.known is None or not wanted(sent.known):
+            self.signatures.drop(sent.path)
+        elif sent.regions is not None:
+            self.signatures.ask(sent.path, sent.known, sent.regions)
 
     def _stranded(self, sent: Sent) -> None:
         """A folder that went while what is in it was under way: no event names those, so they are looked at again."""
