@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
+from replicator.canary import CANARY
 from replicator.change import Kind, Xattrs
 
 #: Most bytes of a path's attributes, names and values; with path and target they must fit a header.
@@ -25,7 +26,7 @@ _UNSUPPORTED = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP})
 
 def carried(name: bytes) -> bool:
     """Whether an attribute belongs to the document; labels and `trusted.*` belong to the host that set them."""
-    return name.startswith(USER) or name in ACLS or name == CAPABILITY
+    return (name.startswith(USER) and name != CANARY.encode()) or name in ACLS or name == CAPABILITY
 
 
 def read_xattrs(path: int | bytes, kind: Kind) -> tuple[Xattrs, int]:

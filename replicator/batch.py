@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from replicator.catalog import Catalog, State, key_of, state_of
 from replicator.change import Kind
 from replicator.item import Item, Outcome
-from replicator.messages import Delete, Put, Seal
+from replicator.messages import Delete, Mark, Put, Seal
 from replicator.objects import Objects
 from replicator.records import Record, What
 from replicator.segments import Found
@@ -111,8 +111,8 @@ class Batch:
     def add(self, item: Item) -> None:
         """Decide one item."""
         message = item.message
-        if message is None:
-            self._done(item, "")
+        if message is None or isinstance(message, Mark):
+            self._done(item, "" if message is None else message.source)
             return
         source = message.source
         if refusal := self._foreign(item, source):

@@ -229,7 +229,7 @@ class InotifyWatcher:
             self._walk.folders.drop(folder)
 
     def _tell(self, path: bytes, grade: Grade = Grade.NOW) -> None:
-        if path:
+        if path or grade is Grade.NOW:
             self._told.setdefault((path, grade), Dirty(path, grade, time.time_ns()))
 
 

@@ -151,7 +151,9 @@ class FanotifyWatcher:
         path = join(folder, raw.name) if raw.name != b"." else folder
         if raw.mask & IS_FOLDER and raw.mask & (MOVED_FROM | MOVED_TO):
             self._places.forget()
-        if path and path not in self._excludes:
+        if not path:
+            self._tell(path)
+        elif path not in self._excludes:
             self._name(folder, path, raw)
 
     def _name(self, folder: bytes, path: bytes, raw: Raw) -> None:
@@ -211,6 +213,6 @@ class FanotifyWatcher:
             self._listener.lost(reason)
 
     def _tell(self, path: bytes, grade: Grade = Grade.NOW) -> None:
-        if path:
+        if path or grade is Grade.NOW:
             self._news = self._news or grade is not Grade.OPEN
             self._told.setdefault((path, grade), Dirty(path, grade, time.time_ns()))

@@ -7,7 +7,7 @@ import msgspec
 from replicator.attributes import sound
 from replicator.change import Kind, Meta
 from replicator.errors import PathError
-from replicator.messages import Delete, Put, Seal
+from replicator.messages import Delete, Mark, Put, Seal
 from replicator.paths import NAME_MAX, PATH_MAX, check_path, show
 
 _INT64 = 2**63
@@ -19,14 +19,14 @@ class Item(msgspec.Struct, kw_only=True):
     """One message that waits to be committed.
 
     Attributes:
-        message: what is to be kept; None only waits for what is before it.
+        message: what is to be kept; None and `Mark` only wait for what is before them.
         site: the site that says it.
         payload: a file's bytes, when they came with it.
         stored: whether its bytes are an object that is on disk already.
         ticket: given back with the outcome.
     """
 
-    message: Put | Delete | Seal | None
+    message: Put | Delete | Seal | Mark | None
     site: str
     payload: bytes = b""
     stored: bool = False
@@ -57,12 +57,14 @@ UNPATCHED = ("delta", "base-missing", "base-damaged")
 REASONS = ("full", "hash", "size", "taken", "path", "meta", "upload", "source", *UNPATCHED)
 
 
-def check(message: Put | Delete | Seal) -> None:
+def check(message: Put | Delete | Seal | Mark) -> None:
     """Refuse what no honest sender says and what could do harm later.
 
     Raises:
         PathError: a bad path, or a state that no path can have.
     """
+    if isinstance(message, Mark):
+        return
     if isinstance(message, Seal):
         numbers = (message.pending, message.pending_bytes, message.oldest_ns)
         if len(message.name) > NAME_MAX or not all(0 <= n < _INT64 for n in numbers):

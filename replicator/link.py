@@ -9,7 +9,7 @@ import msgspec
 from replicator.bandwidth import Bandwidth
 from replicator.journal_rows import Known
 from replicator.link_pipe import SLOW, chunk_for
-from replicator.messages import Cancel, Chunk, Delete, Done, FromVault, Need, Put, Refused, Seal, ToVault
+from replicator.messages import Cancel, Chunk, Delete, Done, FromVault, Mark, Need, Put, Refused, Seal, ToVault
 from replicator.pending import Item
 from replicator.signature import Sums
 from replicator.stream import Stream
@@ -24,13 +24,13 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         source: the source's id.
-        path: which path; empty for a seal.
+        path: which path; empty for a seal or a mark.
         item: what is to be finished with it; None for a parent folder or a seal.
         known: what the vault then has; None when it is deleted.
         size: bytes that count against the window.
         regions: checksums of a large file's regions (`signature.Regions`), for its signature.
-        seal: called when a seal is durable.
-        unsealed: called when a seal was refused.
+        seal: called when a seal, or all before a mark, is durable.
+        unsealed: called when it was refused.
     """
 
     source: str
@@ -44,7 +44,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Link:
-    """For the event loop only. Numbers rise by one with each `Put`, `Delete` and `Seal`."""
+    """For the event loop only. Numbers rise by one with each `Put`, `Delete`, `Seal` and `Mark`."""
 
     def __init__(self, stream: Stream[FromVault], bandwidth: Bandwidth) -> None:
         self._stream = stream
@@ -109,6 +109,10 @@ class Link:
                 oldest_ns=oldest_ns,
             )
         )
+
+    def mark(self, sent: Sent) -> None:
+        """Ask for a word when all that was said before is durable."""
+        self._stream.post(Mark(id=self._note(sent), source=sent.source))
 
     def begin_upload(self) -> int:
         """A number for an upload."""

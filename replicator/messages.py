@@ -8,7 +8,7 @@ import msgspec
 from replicator.change import Meta
 
 #: Both ends must speak the same; a vault refuses another with `Fault`.
-PROTOCOL = 1
+PROTOCOL = 2
 #: A file up to this many bytes travels within its `Put`; a larger one in `Chunk`s before it.
 INLINE = 128 * 1024
 #: Bytes of one `Chunk` or `Data`.
@@ -65,7 +65,7 @@ class Put(_Message, frozen=True, kw_only=True):
     or are held to be at the vault already (neither); if they are not, the vault answers `Need`.
 
     Attributes:
-        id: the sender's number of this message; rises by one with each `Put`, `Delete` and `Seal` of a connection.
+        id: the sender's number of this message; rises by one with each `Put`, `Delete`, `Seal` and `Mark`.
         source: the source's id.
         path: as in `Entry`.
         meta: as in `Entry`.
@@ -136,6 +136,13 @@ class Seal(_Message, frozen=True, kw_only=True):
     pending: int = 0
     pending_bytes: int = 0
     oldest_ns: int = 0
+
+
+class Mark(_Message, frozen=True, kw_only=True):
+    """Nothing is put: `Done` when everything that was said before is durable. It leaves no record."""
+
+    id: int
+    source: str
 
 
 class Tree(_Message, frozen=True, kw_only=True):
@@ -261,5 +268,7 @@ class End(_Message, frozen=True, kw_only=True):
     count: int = 0
 
 
-ToVault = Hello | Beat | Put | Base | Chunk | Cancel | Delete | Seal | Tree | Sources | Past | Fetch | Examine | Fault
+ToVault = (
+    Hello | Beat | Put | Base | Chunk | Cancel | Delete | Seal | Mark | Tree | Sources | Past | Fetch | Examine | Fault
+)
 FromVault = Welcome | Beat | Done | Need | Refused | Kept | Listed | Aged | Data | Checked | Damaged | End | Fault

@@ -9,7 +9,22 @@ import msgspec
 
 from replicator.errors import DamagedError, FullError, PathError, WireError
 from replicator.item import Item, Outcome, check
-from replicator.messages import Base, Beat, Cancel, Chunk, Delete, Done, Hello, Need, Put, Refused, Seal, ToVault, Tree
+from replicator.messages import (
+    Base,
+    Beat,
+    Cancel,
+    Chunk,
+    Delete,
+    Done,
+    Hello,
+    Mark,
+    Need,
+    Put,
+    Refused,
+    Seal,
+    ToVault,
+    Tree,
+)
 from replicator.objects import Objects
 from replicator.patches import Patches, unpatched
 from replicator.paths import show
@@ -104,7 +119,7 @@ class Receiver:
 
     async def _take(self, group: asyncio.TaskGroup, message: ToVault, payload: bytes) -> None:
         match message:
-            case Put() | Delete() | Seal():
+            case Put() | Delete() | Seal() | Mark():
                 await self._keep(group, message, payload)
             case Base():
                 self._patches.begin(message)
@@ -125,7 +140,7 @@ class Receiver:
             case _:
                 raise WireError(f"hear from sender: {type(message).__name__.lower()} is not for senders to say")
 
-    async def _keep(self, group: asyncio.TaskGroup, message: Put | Delete | Seal, payload: bytes) -> None:
+    async def _keep(self, group: asyncio.TaskGroup, message: Put | Delete | Seal | Mark, payload: bytes) -> None:
         if message.source not in self.sources:
             self._refuse(message.id, "source", f"source {message.source[:64]!r} was not named at the start")
             return
@@ -135,7 +150,7 @@ class Receiver:
             self._refuse(message.id, "path", str(error))
             return
         # Uploads are finished beside the stream; what must come after them waits.
-        if isinstance(message, Seal):
+        if isinstance(message, Seal | Mark):
             if self._finishing:
                 await asyncio.wait(self._finishing.values())
         elif earlier := self._under_way(message.source, message.path):
@@ -171,7 +186,7 @@ class Receiver:
         finally:
             self._finishing.pop((put.source, put.path), None)
 
-    def _submit(self, message: Put | Delete | Seal, payload: bytes, *, stored: bool = False) -> None:
+    def _submit(self, message: Put | Delete | Seal | Mark, payload: bytes, *, stored: bool = False) -> None:
         self._items += 1
         self._bytes += len(payload)
         self._shelf.submit(Item(message=message, site=self.site, payload=payload, stored=stored, ticket=self))

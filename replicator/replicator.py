@@ -88,6 +88,7 @@ class Replicator:
             changed=self._news.set,
         )
         self._tasks = [asyncio.create_task(source.sight.run()) for source in self._sources]
+        self._tasks += [asyncio.create_task(source.canary.run()) for source in self._sources]
         self._tasks += [asyncio.create_task(self._session.run()), asyncio.create_task(self._report())]
 
     async def failed(self) -> Exception:

@@ -33,6 +33,9 @@ class Gauges(Protocol):
     def blind(self) -> bool:
         """Whether changes may go unseen."""
 
+    def canary_seconds(self) -> float | None:
+        """How long the last canary took, or is out; None before the first."""
+
 
 class SourceMetrics:
     """One source's counters."""
@@ -82,13 +85,14 @@ class ReplicatorMetrics(Collector):
         """As prometheus_client asks."""
         connected = GaugeMetricFamily("bongsu_replication_connected", "Whether the vault is connected")
         connected.add_metric([], float(self._connected()))
-        lag, files, size, blind = (
+        lag, files, size, blind, canary = (
             GaugeMetricFamily(f"bongsu_replication_{name}", text, labels=["source"])
             for name, text in (
                 ("lag_seconds", "Age of the oldest change that is not durable, or time since blind"),
                 ("pending_files", "Paths still to be sent"),
                 ("pending_bytes", "Bytes still to be sent"),
                 ("blind", "Whether changes may go unseen"),
+                ("canary_seconds", "Time of the last canary from its file to durable, or so far"),
             )
         )
         now_ns = time.time_ns()
@@ -98,4 +102,7 @@ class ReplicatorMetrics(Collector):
             files.add_metric(label, source.pending_files())
             size.add_metric(label, source.pending_bytes())
             blind.add_metric(label, float(source.blind()))
-        return [connected, lag, files, size, blind]
+            seconds = source.canary_seconds()
+            if seconds is not None:
+                canary.add_metric(label, seconds)
+        return [connected, lag, files, size, blind, canary]

@@ -136,6 +136,7 @@ class Session:
             tasks.create_task(self._seal(link))
             tasks.create_task(self._reconcile(reconciler, welcome))
             for source in self._sources.values():
+                tasks.create_task(self._mark(source, link))
                 tasks.create_task(Sender(source, link, urgent=lambda: bool(self._evacuations)).run())
 
     async def _receive(self, stream: Stream[FromVault], link: Link, reconciler: Reconciler) -> None:
@@ -212,6 +213,16 @@ class Session:
                 link.seal(sent, seal.name, len(pending), pending.bytes, pending.oldest_ns)
             await asyncio.sleep(_SEALS)
 
+    async def _mark(self, source: Source, link: Link) -> None:
+        """Carry the canaries of one source over."""
+        while True:
+            await source.canary.wanted.wait()
+            answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            done, refused = partial(_answer, answer, True), partial(_answer, answer, False)
+            link.mark(Sent(source=source.id, path=b"", item=None, known=None, size=0, seal=done, unsealed=refused))
+            if await answer:
+                source.canary.durable()
+
     def _sealed(self, seal: SealDue) -> None:
         self._evacuations.durable(seal)
         log.info("recovery point sealed", source=seal.source.id, point=seal.name)
@@ -237,6 +248,12 @@ class Session:
             )
         self.reason = reason
         self._changed()
+
+
+def _answer(future: asyncio.Future[bool], done: bool) -> None:
+    """Give the word to who waits, if still somebody does."""
+    if not future.done():
+        future.set_result(done)
 
 
 def _first(group: BaseExceptionGroup[ReplicatorError]) -> ReplicatorError:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from config.model import Source as Settings
 from replicator.errors import JournalError
 from replicator.exclude import Excludes
 from replicator.guard import Verdict, judge
+from replicator.handover import HandOver
 from replicator.inner import Inner
 from replicator.journal import Journal
 from replicator.journal_rows import SourceRow
@@ -72,7 +72,6 @@ class Sight:
         self._accept = accept
         self.inner = inner
         self._dirty = dirty
-        self._found = found
         self._changed = changed
         self.method, self.why = "none", ""
         self.scanning = False
@@ -88,7 +87,7 @@ class Sight:
         self._scanner: Scanner | None = None
         self._armed: tuple[int, int] = (0, 0)
         self._wake = asyncio.Event()
-        self._closed = threading.Event()
+        self._hands = HandOver(self._tell, found)
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(2, f"sight-{settings.id}")
         self._scans = ThreadPoolExecutor(1, f"scan-{settings.id}", initializer=low_priority)
@@ -105,7 +104,7 @@ class Sight:
                     self._set_blind(str(error), lasting=False)
                     await asyncio.sleep(_TICK)
         finally:
-            self._closed.set()
+            self._hands.close()
             if self._scanner is not None:
                 self._scanner.stop()
             self._threads.shutdown(wait=False)
@@ -146,7 +145,11 @@ class Sight:
             if time.monotonic() >= until:
                 return False
             await asyncio.sleep(_GLANCE)
-        return await self._thread(self._watcher.drain, max(0.0, until - time.monotonic()))
+        return await self.drain(max(0.0, until - time.monotonic()))
+
+    async def drain(self, limit: float) -> bool:
+        """Whether the watcher has told all that happened before, within so many seconds."""
+        return await self._thread(self._watcher.drain, limit)
 
     # ------------------------------------------------------------------ from the watcher's thread
 
@@ -203,7 +206,7 @@ class Sight:
     async def _scan(self, *, replaced: bool) -> None:
         asked, blinds, began_ns = self._asked, self._blinds, time.time_ns()
         tree, lost = (self.root, self._number, self._journal, self.excludes), self.inner.covers
-        self._scanner = Scanner(*tree, self._hand, lost=lost)
+        self._scanner = Scanner(*tree, self._hands.hand, lost=lost)
         self.scanning = True
         self._changed()
         try:
@@ -231,17 +234,6 @@ class Sight:
         if not self.lasting:
             self.blind_reason, self._anew = "", _ANEW
         self._changed()
-
-    def _hand(self, batch: Sequence[Found]) -> None:
-        """In the scan's thread: hand over and wait until it was taken, so that a scan never runs ahead."""
-        taken = threading.Event()
-        self._tell(self._take, batch, taken)
-        while not taken.wait(0.2) and not self._closed.is_set():
-            pass
-
-    def _take(self, batch: Sequence[Found], taken: threading.Event) -> None:
-        self._found(batch)
-        taken.set()
 
     def _judge(self) -> Verdict:
         root = look(self.root)

@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from config.model import Source as Settings
+from replicator.canary import Canary
 from replicator.choice import BestWatcher
 from replicator.exclude import Excludes
 from replicator.inner import Inner
@@ -72,6 +73,7 @@ class Source:
             found=self._on_found,
             changed=changed,
         )
+        self.canary = Canary(self.sight, self.pending)
         self._reader = Reader(self.sight.root, self.number, journal, self.sight.fit, inner.covers)
         self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root)
         self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")
@@ -94,6 +96,9 @@ class Source:
     def _on_dirty(self, batch: Sequence[Dirty]) -> None:
         now = time.monotonic()
         for dirty in batch:
+            if not dirty.path:
+                self.canary.seen()
+                continue
             self.pending.add(dirty.path, dirty.seen_ns, now, grade=dirty.grade)
         self.wake.set()
 
@@ -253,6 +258,10 @@ class Source:
     def pending_bytes(self) -> int:
         """Their bytes, as far as known."""
         return self.pending.bytes
+
+    def canary_seconds(self) -> float | None:
+        """How long the last canary took, or is out."""
+        return self.canary.seconds
 
     def blind(self) -> bool:
         """Whether changes may go unseen."""

@@ -17,6 +17,7 @@ def source_status(source: Source, now_ns: int) -> dict[str, Any]:
         "path": str(source.settings.path),
         "watch": sight.method,
         "watch_reason": sight.why,
+        "canary": source.canary.status(),
         "missing": sight.missing,
         "scanning": sight.scanning,
         "scanned_at": iso(source.row.scanned_ns),

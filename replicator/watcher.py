@@ -17,7 +17,7 @@ class Grade(IntEnum):
 
 
 class Dirty(NamedTuple):
-    """This path (relative to the root, parts joined by `/`) may have changed."""
+    """This path (relative to the root, parts joined by `/`) may have changed; empty: the root itself, its rights."""
 
     path: bytes
     grade: Grade

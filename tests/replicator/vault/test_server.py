@@ -30,6 +30,7 @@ from replicator.messages import (
     FromVault,
     Hello,
     Listed,
+    Mark,
     Need,
     Refused,
     Seal,
@@ -92,6 +93,30 @@ def test_a_large_file_comes_in_chunks(tmp_path: Path, size: int) -> None:
     assert (tmp_path / "objects" / sha(data).hex()[:2] / sha(data).hex()).stat().st_mode & 0o777 == 0o444
     assert half_written(tmp_path) == []
     assert faults(tmp_path) == []
+
+
+def test_a_mark_waits_for_what_is_before_it_and_leaves_nothing(tmp_path: Path) -> None:
+    """The answer to a mark comes after that to the put before it, and no position moves by it."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as server, sending(server.port) as sender:
+            await sender.stream.send(put_file(b"a", b"hello", number=1), b"hello")
+            await sender.stream.send(Mark(id=2, source=SOURCE))
+            numbers: list[int] = []
+            while 2 not in numbers:
+                answer, _ = await sender.hear()
+                assert answer == Done(ids=getattr(answer, "ids", []), positions={SOURCE: 2})
+                numbers += answer.ids
+            assert numbers == [1, 2]
+            await sender.stream.send(Mark(id=3, source=SOURCE))
+            assert (await sender.hear())[0] == Done(ids=[3], positions={SOURCE: 2})
+            await sender.stream.send(Mark(id=4, source="other"))
+            answer, _ = await sender.hear()
+            assert isinstance(answer, Refused)
+            assert answer.code == "source"
+
+    asyncio.run(scenario())
+    assert tree(tmp_path).keys() == {b"a"}
 
 
 def test_uploads_may_be_interleaved_and_given_up(tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""From the scan's thread to the event loop, so that a scan never runs ahead of what takes it."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from replicator.scanner import Found
+
+
+class HandOver:
+    """Hands over what a scan found.
+
+    Args:
+        tell: calls a function in the event loop, from any thread.
+        found: takes it there.
+    """
+
+    def __init__(self, tell: Callable[..., None], found: Callable[[Sequence[Found]], None]) -> None:
+        self._tell = tell
+        self._found = found
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """Nobody takes anything any more."""
+        self._closed.set()
+
+    def hand(self, batch: Sequence[Found]) -> None:
+        """In the scan's thread: hand over and wait until it was taken."""
+        taken = threading.Event()
+        self._tell(self._take, batch, taken)
+        while not taken.wait(0.2) and not self._closed.is_set():
+            pass
+
+    def _take(self, batch: Sequence[Found], taken: threading.Event) -> None:
+        self._found(batch)
+        taken.set()
