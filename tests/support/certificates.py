@@ -17,10 +17,10 @@ def make_ca(folder: Path, name: str = "ca") -> None:
     )  # fmt: skip
 
 
-def make_certificate(folder: Path, name: str, ca: str = "ca") -> None:
-    """Make NAME.pem and NAME.key, signed by the CA, for `localhost` and 127.0.0.1."""
+def make_certificate(folder: Path, name: str, ca: str = "ca", *, address: str = "127.0.0.1") -> None:
+    """Make NAME.pem and NAME.key, signed by the CA, for `localhost` and an address."""
     extensions = folder / f"{name}.ext"
-    extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")
+    extensions.write_text(f"subjectAltName=DNS:localhost,IP:{address}\nextendedKeyUsage=serverAuth,clientAuth\n")
     _openssl(
         folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
         "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}",
