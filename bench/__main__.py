@@ -6,9 +6,9 @@ import platform
 import time
 from pathlib import Path
 
-from bench import alarm, burst, durable, lsyncd
+from bench import alarm, burst, durable, large, lsyncd
 
-_ALL = {"durable": durable.run, "burst": burst.run, "alarm": alarm.run}
+_ALL = {"durable": durable.run, "burst": burst.run, "large": large.run, "alarm": alarm.run}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from tests.support.ports import free_port
 from tests.support.process import Program
 from tests.support.waiting import until
 
-_RSYNCD = """
+RSYNCD = """
 port = {port}
 address = 127.0.0.1
 use chroot = no
@@ -43,7 +43,7 @@ class Lsyncd:
         self.docs.mkdir()
         self.far.mkdir()
         port = free_port()
-        (self.root / "rsyncd.conf").write_text(_RSYNCD.format(root=self.root, far=self.far, port=port))
+        (self.root / "rsyncd.conf").write_text(RSYNCD.format(root=self.root, far=self.far, port=port))
         (self.root / "lsyncd.conf").write_text(_LSYNCD.format(root=self.root, docs=self.docs, port=port))
         rsync = ["rsync", "--daemon", "--no-detach", f"--config={self.root}/rsyncd.conf"]
         self._rsync = Program(rsync, self.root / "rsync.out")
