@@ -28,11 +28,20 @@ Run = tuple[bool, int, int]
 class Delta:
     """One file being read; for one thread at a time. Errors are those of `LargeFile`.
 
+    Args:
+        file: open, nothing read of it.
+        base: what the vault has.
+        grown: believe that all of the base is its start, until the hash tells.
+
     Attributes:
         differs: whether anything has differed so far from what the vault has.
+        ended: whether all was read and said.
+        wrong: the belief was wrong: what was said must be given up, and the file read anew without it.
     """
 
-    def __init__(self, file: LargeFile, base: Signature) -> None:
+    def __init__(self, file: LargeFile, base: Signature, *, grown: bool = False) -> None:
+        self.wrong = False
+        self._grown = base.size if grown else 0
         self.differs = file.size != base.size
         self.ended = False
         self._file = file
@@ -54,6 +63,8 @@ class Delta:
 
     def read(self) -> bytes | None:
         """The next commands, none while nothing differs; None when the file changed so that they are no state of it."""
+        if self._at < self._grown:
+            return self._believed()
         parts: list[bytes] = []
         have = 0
         while have < self._step - self._at % REGION and not self._file.ended:
@@ -64,6 +75,18 @@ class Delta:
         self._stretch(b"".join(parts))
         self._at += have
         self.ended = self._file.ended
+        return self._said()
+
+    def _believed(self) -> bytes | None:
+        """The next part of the base, said before it is proved: the vault copies while this end hashes."""
+        data = self._file.read(min(_STEP, self._grown - self._at), sums=False)
+        if data is None:
+            return None
+        self._say_copy(self._at, len(data))
+        self._at += len(data)
+        if self._at == self._grown:
+            self.wrong = self._file.digest != self._base.hash
+            self._file.regions.resume(self._regions, self._at)
         return self._said()
 
     def _said(self) -> bytes:

@@ -1,5 +1,6 @@
 """Sends a large file that has changed as what is new in it."""
 
+import zlib
 from typing import NamedTuple
 
 from replicator.delta import Delta
@@ -7,8 +8,11 @@ from replicator.largefile import LargeFile
 from replicator.link import Link
 from replicator.messages import CHUNK, Base
 from replicator.outcome import Large
-from replicator.signature import SMALLEST, Signature
+from replicator.signature import REGION, SMALLEST, Signature, numbers
 from replicator.source import Source
+
+#: Regions looked at, beside the first, before a file is believed to have only grown.
+_LOOKS = 8
 
 
 class Start(NamedTuple):
@@ -36,7 +40,7 @@ def begin(source: Source, file: LargeFile, large: Large, known: Signature | None
     if large.item.whole or file.size < SMALLEST:
         return None
     if known is not None:
-        return Start(known, Delta(file, known))
+        return Start(known, Delta(file, known, grown=_grown(file, known)))
     before = source.journal.get(source.number, large.item.path)
     if before is None or not before.hash or not SMALLEST <= before.meta.size < file.size:
         return None
@@ -48,6 +52,16 @@ def begin(source: Source, file: LargeFile, large: Large, known: Signature | None
         return Start(base, delta)
     file.rewind()
     return None
+
+
+def _grown(file: LargeFile, known: Signature) -> bool:
+    """Whether a few regions, the first and the last among them, are as they were, and more has come behind them."""
+    if file.size <= known.size:
+        return False
+    sums = numbers(known.regions)
+    last = known.size // REGION - 1
+    some = {last * part // _LOOKS for part in range(_LOOKS + 1)}
+    return all(zlib.crc32(file.peek(index * REGION, REGION)) == sums[index] for index in some)
 
 
 class Line:

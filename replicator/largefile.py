@@ -57,12 +57,18 @@ class LargeFile:
         """Whether all of it was read."""
         return self._at >= self.size
 
-    def read(self, most: int = _READ) -> bytes | None:
-        """The next bytes; None when it changed so that what was read is no state of it."""
+    def read(self, most: int = _READ, *, sums: bool = True) -> bytes | None:
+        """The next bytes; None when it changed so that what was read is no state of it.
+
+        Args:
+            most: no more than these.
+            sums: whether the regions' checksums are taken; without, `regions` must be resumed.
+        """
         with self._lock:
             data = os.pread(self._fd, min(most, _READ, self.size - self._at), self._at)
             self._hash.update(data)
-            self.regions.feed(data)
+            if sums:
+                self.regions.feed(data)
             self._at += len(data)
             if not data or (not tired(self._item) and not self._still()):
                 return None
@@ -81,6 +87,11 @@ class LargeFile:
             if self.read(count - self._at) is None:
                 return None
         return self.digest
+
+    def peek(self, offset: int, count: int) -> bytes:
+        """Bytes from anywhere, for a first look."""
+        with self._lock:
+            return os.pread(self._fd, count, offset)
 
     @property
     def digest(self) -> bytes:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from replicator.delta import Delta
 from replicator.deltas import Line, Start, begin
 from replicator.largefile import LargeFile
 from replicator.link import Link, Sent
@@ -160,6 +161,11 @@ class Sender:
                 commands = await self._thread(delta.read)
                 if commands is None:
                     break
+                if delta.wrong:
+                    line.cancel()
+                    await self._thread(file.rewind)
+                    line, delta = Line(self._link, base, file.size), Delta(file, base)
+                    continue
                 await line.say(commands)
         except OSError:
             line.cancel()

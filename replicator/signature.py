@@ -72,6 +72,12 @@ class Regions:
                 self._done.append(self._sum)
                 self._sum = self._in = 0
 
+    def resume(self, sums: Sums, size: int) -> None:
+        """Go on behind so many bytes that have these sums."""
+        self._in = size % REGION
+        self._done = Sums("I", sums[: size // REGION])
+        self._sum = sums[-1] if self._in else 0
+
     def sums(self) -> Sums:
         """Those of all bytes so far, the last one of a region that may not be full."""
         return self._done + array("I", (self._sum,)) if self._in else array("I", self._done)

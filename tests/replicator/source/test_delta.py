@@ -15,7 +15,7 @@ from replicator.delta_commands import Commands, Copy, copy, literal
 from replicator.errors import DamagedError
 from replicator.largefile import LargeFile
 from replicator.pending import Item
-from replicator.signature import Regions, Signature, pack, renew, unpack
+from replicator.signature import REGION, Regions, Signature, Sums, pack, renew, unpack
 from replicator.watcher import Grade
 
 _MIB = 1024 * 1024
@@ -32,16 +32,24 @@ def _signature(data: bytes, old: Signature | None = None) -> Signature:
     return made
 
 
-def _delta(folder: Path, base: bytes, fresh: bytes) -> tuple[bytes, Delta]:
+def _sums(data: bytes) -> Sums:
+    regions = Regions()
+    regions.feed(data)
+    return regions.sums()
+
+
+def _delta(folder: Path, base: bytes, fresh: bytes, *, grown: bool = False) -> tuple[bytes, Delta]:
     (folder / "file").write_bytes(fresh)
     file = LargeFile(os.fsencode(folder), Item(b"file", 0, Grade.NOW, 0))
     try:
-        delta = Delta(file, _signature(base))
+        delta = Delta(file, _signature(base), grown=grown)
         said = b""
         while not delta.ended:
             commands = delta.read()
             assert commands is not None
             said += commands
+        if not delta.wrong:
+            assert file.regions.sums() == _sums(fresh)
         assert file.digest == hashlib.sha256(fresh).digest()
     finally:
         file.close()
@@ -89,6 +97,19 @@ def test_a_change_is_said_in_few_bytes(how: str, tmp_path: Path) -> None:
     assert _apply(_BASE, said) == fresh
     assert len(said) <= most
     assert delta.differs
+
+
+@pytest.mark.parametrize("size", [300_000, 5 * REGION, len(_BASE)])
+@pytest.mark.parametrize("more", [1, 4096, 64_000, 300_000])
+def test_a_file_believed_to_have_grown(size: int, more: int, tmp_path: Path) -> None:
+    """If it has only grown, what is said is one copy and the new bytes; if not, that is known at the end of the old."""
+    base, tail = _BASE[:size], _rng.randbytes(more)
+    said, delta = _delta(tmp_path, base, base + tail, grown=True)
+    assert not delta.wrong
+    assert _apply(base, said) == base + tail
+    assert len(said) < more + 100
+    _, delta = _delta(tmp_path, base, _changed(base, size // 2, b"!") + tail, grown=True)
+    assert delta.wrong
 
 
 def test_a_file_that_is_the_same_is_not_said(tmp_path: Path) -> None:

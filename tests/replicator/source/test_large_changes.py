@@ -99,6 +99,26 @@ def test_a_change_in_place_costs_its_own_bytes(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_file_that_grew_and_changed_arrives(tmp_path: Path) -> None:
+    """It looks as if it had only grown; what changed between the places looked at is found, and little is sent."""
+
+    async def scenario() -> None:
+        async with _room(tmp_path) as room:
+            data = bytearray(room.big.read_bytes() + os.urandom(20_000))
+            data[300_000:300_010] = b"0123456789"
+            (room.docs / "new").write_bytes(data)
+            (room.docs / "new").rename(room.big)
+            await room.running.settle()
+            await equal(room.docs, room.root)
+            await room.signed()
+            _overwrite(room.big, 0, b"and goes on")
+            await room.running.settle()
+            await equal(room.docs, room.root)
+            assert room.sent() < 20_000
+
+    asyncio.run(scenario())
+
+
 def test_an_insertion_costs_little(tmp_path: Path) -> None:
     """Bytes put in at the front move all the rest; librsync finds it."""
 
