@@ -6,7 +6,7 @@ from typing import NamedTuple
 from replicator.delta import Delta
 from replicator.largefile import LargeFile
 from replicator.link import Link
-from replicator.messages import CHUNK, Base
+from replicator.messages import Base
 from replicator.outcome import Large
 from replicator.signature import REGION, SMALLEST, Signature, numbers
 from replicator.source import Source
@@ -87,10 +87,12 @@ class Line:
             base = self._base
             self._link.post(Base(upload=self.upload, base=base.hash, base_size=base.size, size=self._size))
         with memoryview(commands) as view:
-            for start_at in range(0, len(view), CHUNK):
-                part = view[start_at : start_at + CHUNK]
+            at = 0
+            while at < len(view):
+                part = view[at : at + self._link.chunk_bytes]
                 await self._link.chunk(self.upload, self._offset, self._size, part)
                 self._offset += len(part)
+                at += len(part)
 
     def cancel(self) -> None:
         """Give it up."""
