@@ -1,5 +1,6 @@
 """Evacuations: what an alarm asks of the replicator, how far it is, and which seals are due."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ class Evacuations:
 
     def __init__(self) -> None:
         self._courses: dict[str, _Course] = {}
+        #: Set while one is running.
+        self.running = asyncio.Event()
 
     def __bool__(self) -> bool:
         return bool(self._courses)
@@ -40,11 +43,15 @@ class Evacuations:
         if alarm in self._courses:
             return False
         self._courses[alarm] = _Course(name, began_ns)
+        self.running.set()
         return True
 
     def end(self, alarm: str) -> bool:
         """They need not any more; whether it was running."""
-        return self._courses.pop(alarm, None) is not None
+        ended = self._courses.pop(alarm, None) is not None
+        if not self._courses:
+            self.running.clear()
+        return ended
 
     def reconnected(self) -> None:
         """What was said and is not durable must be said again."""

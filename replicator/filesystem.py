@@ -31,8 +31,9 @@ BACKLOG = 1_000_000
 _STRIDE = 64
 #: Readings that a drain takes at most; one reading is some thousand events.
 _DRAIN = 1024
-#: Seconds of rest after nothing but writes without end or changes outside the tree: the next are told together.
-_REST = 0.001
+#: Seconds of rest after nothing but writes without end or changes outside the tree: the next are told together. It
+#: grows from the first to the second while nothing else comes, and is what a change then waits at most.
+_REST, _REST_MOST = 0.001, 0.004
 _NAMES = CREATE | DELETE | MOVED_FROM | MOVED_TO
 _OVERFLOWED = "the kernel's queue of events overflowed"
 
@@ -105,13 +106,17 @@ class FanotifyWatcher:
     # ------------------------------------------------------------------ in the thread
 
     def _run(self) -> None:
+        rest = _REST
         while not self._stopping:
             waiting = len(self._drains)
             heard = self._step(0 if self._walk or waiting else None)
             if waiting:
                 self._drain(_DRAIN)
             elif heard and not self._news:
-                time.sleep(_REST)
+                time.sleep(rest)
+                rest = min(rest * 2, _REST_MOST)
+            else:
+                rest = _REST
             for _ in range(waiting):
                 self._drains.popleft().set()
 

@@ -165,6 +165,13 @@ class Journal:
                 found.update(part.by_inode(source, ino))
         return found
 
+    def doubt(self, source: int, since_ns: int) -> None:
+        """What was changed since then, by the times of its file, may change again and bear the same times."""
+        self.flush()
+        with self._writing:
+            self._writer.execute("UPDATE known SET racy = 1 WHERE source = ? AND ctime_ns > ?", (source, since_ns))
+            self._writer.commit()
+
     def _parts(self) -> tuple[Overlay, Overlay]:
         """What is not committed, older first: to be taken before the database is read, or a commit slips between."""
         with self._lock:

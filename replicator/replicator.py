@@ -18,6 +18,7 @@ from replicator.conditions import Conditions
 from replicator.errors import JournalError
 from replicator.evacuation import Evacuations
 from replicator.journal import Journal
+from replicator.leaps import Leaps
 from replicator.replicator_metrics import ReplicatorMetrics
 from replicator.report import Evacuation, Report
 from replicator.session import Session
@@ -63,6 +64,7 @@ class Replicator:
         self._journal: Journal | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
+        self._leaps = Leaps(self._sources, self._news.set)
         self._stopping = False
 
     async def start(self) -> None:
@@ -89,6 +91,7 @@ class Replicator:
         )
         self._tasks = [asyncio.create_task(source.sight.run()) for source in self._sources]
         self._tasks += [asyncio.create_task(source.canary.run()) for source in self._sources]
+        self._tasks += [asyncio.create_task(self._leaps.run())]
         self._tasks += [asyncio.create_task(self._session.run()), asyncio.create_task(self._report())]
 
     async def failed(self) -> Exception:
@@ -206,6 +209,7 @@ class Replicator:
                 "since": iso(session.since_ns) if session else None,
                 "reason": session.reason if session else "",
             },
+            "clock": self._leaps.status(),
             "sources": {source.id: source_status(source, now_ns) for source in self._sources},
         }
 

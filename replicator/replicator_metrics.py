@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from prometheus_client import Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from replicator.pending import Item
@@ -32,6 +32,9 @@ class Gauges(Protocol):
 
     def blind(self) -> bool:
         """Whether changes may go unseen."""
+
+    def missed_total(self) -> int:
+        """Changes that a scan found and no event told."""
 
     def canary_seconds(self) -> float | None:
         """How long the last canary took, or is out; None before the first."""
@@ -81,7 +84,7 @@ class ReplicatorMetrics(Collector):
         """From now on this source's gauges are told."""
         self._sources.append(source)
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
         """As prometheus_client asks."""
         connected = GaugeMetricFamily("bongsu_replication_connected", "Whether the vault is connected")
         connected.add_metric([], float(self._connected()))
@@ -95,6 +98,9 @@ class ReplicatorMetrics(Collector):
                 ("canary_seconds", "Time of the last canary from its file to durable, or so far"),
             )
         )
+        missed = CounterMetricFamily(
+            "bongsu_replication_missed", "Changes that a scan found and no event told", labels=["source"]
+        )
         now_ns = time.time_ns()
         for source in self._sources:
             label = [source.id]
@@ -102,7 +108,8 @@ class ReplicatorMetrics(Collector):
             files.add_metric(label, source.pending_files())
             size.add_metric(label, source.pending_bytes())
             blind.add_metric(label, float(source.blind()))
+            missed.add_metric(label, source.missed_total())
             seconds = source.canary_seconds()
             if seconds is not None:
                 canary.add_metric(label, seconds)
-        return [connected, lag, files, size, blind, canary]
+        return [connected, lag, files, size, blind, canary, missed]

@@ -199,6 +199,7 @@ class Session:
 
     async def _seal(self, link: Link) -> None:
         while True:
+            await self._evacuations.running.wait()
             for seal in self._evacuations.due(self._sources.values()):
                 pending = seal.source.pending
                 sent = Sent(

@@ -265,6 +265,12 @@ class Sight:
         self._ask()
         self._changed()
 
+    def shift(self, by_ns: int) -> None:
+        """The clock was set by so much."""
+        self.blind_since_ns += by_ns if self.blind_since_ns else 0
+        self._row.scanned_ns += by_ns if self._row.scanned_ns else 0
+        self._ask()
+
     def _set_lost(self, reason: str) -> None:
         self._lost = reason
         self._wake.set()

@@ -18,6 +18,7 @@ from replicator.journal import Journal
 from replicator.journal_rows import Known, join
 from replicator.link import Sent
 from replicator.messages import Refused
+from replicator.missed import Missed
 from replicator.outcome import Outcome
 from replicator.pending import Item, Pending
 from replicator.reader import Reader
@@ -73,6 +74,7 @@ class Source:
             found=self._on_found,
             changed=changed,
         )
+        self.missed = Missed()
         self.canary = Canary(self.sight, self.pending)
         self._reader = Reader(self.sight.root, self.number, journal, self.sight.fit, inner.covers)
         self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root)
@@ -81,9 +83,9 @@ class Source:
 
     def load(self) -> None:
         """What was pending when the last process ended goes first."""
-        now = time.monotonic()
+        now, now_ns = time.monotonic(), time.time_ns()
         for path, waiting in self.journal.waiting(self.number):
-            self.pending.add(path, waiting.seen_ns, now, size=waiting.size, force=True)
+            self.pending.add(path, min(waiting.seen_ns, now_ns), now, size=waiting.size, force=True)
 
     def close(self) -> None:
         """Give the threads back."""
@@ -99,13 +101,20 @@ class Source:
             if not dirty.path:
                 self.canary.seen()
                 continue
+            self.missed.told(dirty.path)
             self.pending.add(dirty.path, dirty.seen_ns, now, grade=dirty.grade)
         self.wake.set()
 
     def _on_found(self, batch: Sequence[Found]) -> None:
         now, seen_ns = time.monotonic(), time.time_ns()
+        seeing = self.sight.method != "scan" and not self.blind()
+        if not seeing:
+            self.missed.forget()
         for found in batch:
+            before = len(self.pending)
             self.pending.add(found.path, seen_ns, now, size=found.size)
+            if seeing and len(self.pending) > before:
+                self.missed.found(found.path)
         self.wake.set()
 
     def mark(self, paths: Sequence[bytes]) -> None:
@@ -155,6 +164,7 @@ class Source:
         """There was nothing to send."""
         if known is not None:
             self.journal.put(self.number, item.path, known)
+        self.missed.same(item.path)
         self._finish(item, sent=False)
 
     def named(self, paths: list[bytes]) -> None:
@@ -213,6 +223,7 @@ class Source:
             if sent.known is None and self.pending.nudge(sent.path.rpartition(b"/")[0]):
                 self.wake.set()  # a gone folder goes once what was in it is gone
             self.metrics.durable(sent.item)
+            self.missed.sent(sent.path, time.monotonic())
             self._finish(sent.item, sent=True)
 
     def _sign(self, sent: Sent) -> None:
@@ -258,6 +269,10 @@ class Source:
     def pending_bytes(self) -> int:
         """Their bytes, as far as known."""
         return self.pending.bytes
+
+    def missed_total(self) -> int:
+        """Changes that a scan found and no event told."""
+        return self.missed.total
 
     def canary_seconds(self) -> float | None:
         """How long the last canary took, or is out."""

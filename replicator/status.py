@@ -18,6 +18,8 @@ def source_status(source: Source, now_ns: int) -> dict[str, Any]:
         "watch": sight.method,
         "watch_reason": sight.why,
         "canary": source.canary.status(),
+        "missed": source.missed.total,
+        "missed_newest": text(source.missed.newest),
         "missing": sight.missing,
         "scanning": sight.scanning,
         "scanned_at": iso(source.row.scanned_ns),

@@ -53,6 +53,17 @@ def test_systemd_finds_nothing_wrong(units: list[Path]) -> None:
     assert (result.returncode, about_ours) == (0, [])
 
 
+def test_the_right_to_watch_a_whole_file_system_is_added(units: list[Path]) -> None:
+    """The optional file beside the replicator's unit is read by systemd as an addition to what the unit allows."""
+    unit = next(unit for unit in units if "replicator" in unit.name)
+    folder = unit.with_name(f"{unit.name}.d")
+    folder.mkdir()
+    (folder / "fanotify.conf").write_text((ROOT / "systemd" / "bongsu-replicator.fanotify.conf").read_text())
+    result = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit)
+    about_ours = [line for line in result.stderr.splitlines() if "bongsu" in line or "fanotify" in line]
+    assert (result.returncode, about_ours) == (0, [])
+
+
 def test_verify_sees_a_wrong_key(units: list[Path]) -> None:
     """The check above can fail: a misspelt key is told."""
     units[0].write_text(units[0].read_text().replace("Restart=always", "Restrat=always"))

@@ -11,7 +11,7 @@ from replicator.exclude import Excludes
 from replicator.fanotify import Fanotify
 from replicator.filesystem import FanotifyWatcher
 from replicator.journal import Journal
-from replicator.marks import kind_of, meta_of
+from replicator.marks import RACY_NS, kind_of, meta_of
 from replicator.reader import known_of
 from replicator.scanner import Found, Scanner
 from replicator.watcher import Watcher
@@ -118,5 +118,5 @@ class Scans:
             kind = kind_of(found)
             assert kind is not None
             # As if it had been read long after it was changed: what changes within a second is another test's.
-            known = known_of(found, meta_of(found, kind), b"", time.time_ns() + 10**10)
+            known = known_of(found, meta_of(found, kind), b"", time.time_ns() + 2 * RACY_NS)
             self._journal.put(self._number, path, known)
