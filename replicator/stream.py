@@ -119,13 +119,15 @@ class Stream(Generic[_Said]):
     async def close(self) -> None:
         """Close, giving what was sent a short time to leave."""
         self._writer.close()
+        # Never under a timeout: that would cancel what is waited for, and with it whoever waits next.
+        closed = asyncio.ensure_future(self._writer.wait_closed())
         try:
-            async with asyncio.timeout(1):
-                await self._writer.wait_closed()
-        except (OSError, TimeoutError):
-            self._writer.transport.abort()
-            with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
+            await asyncio.wait([closed], timeout=1)
+        finally:
+            if not closed.done():
+                self._writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await closed
 
 
 async def connect(
