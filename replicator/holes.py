@@ -13,13 +13,14 @@ _SECTOR = 512
 
 
 @lru_cache(maxsize=16)
-def _zeros(size: int) -> bytes:
+def zeros(size: int) -> bytes:
+    """So many zero bytes; the same ones each time."""
     return bytes(size)
 
 
 def empty(data: bytes) -> bool:
     """Whether these bytes are all zero."""
-    return data[:1] == b"\0" and data == _zeros(len(data))
+    return data[:1] == b"\0" and data == zeros(len(data))
 
 
 def has_holes(descriptor: int, found: os.stat_result) -> bool:
@@ -70,7 +71,7 @@ def put(descriptor: int, data: bytes, at: int) -> None:
     if empty(data):
         return
     start = 0
-    if _zeros(BLOCK) in data:
+    if zeros(BLOCK) in data:
         for block in range(-at % BLOCK, len(data) - BLOCK + 1, BLOCK):
             if empty(data[block : block + BLOCK]):
                 _write(descriptor, data, start, block, at)

@@ -124,6 +124,11 @@ class Link:
             await self._bandwidth.take(len(data))
             await self._stream.send(Chunk(upload=upload, offset=offset, size=size), data)
 
+    async def zeros(self, upload: int, offset: int, size: int, count: int) -> None:
+        """The same for bytes that are all zero: they need not travel."""
+        async with self._turn:
+            await self._stream.send(Chunk(upload=upload, offset=offset, size=size, zeros=count))
+
     @property
     def chunk_bytes(self) -> int:
         """How many bytes the next chunk should have: few on a slow line, where small files would wait behind it."""

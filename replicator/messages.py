@@ -86,11 +86,15 @@ class Put(_Message, frozen=True, kw_only=True):
 
 
 class Chunk(_Message, frozen=True, kw_only=True):
-    """Bytes of a large file, in order from 0. `size` is the whole length. Uploads may be interleaved."""
+    """Bytes of a large file, in order from 0. `size` is the whole length. Uploads may be interleaved.
+
+    With `zeros`, so many zero bytes (1 MiB at most) are meant, and none follow.
+    """
 
     upload: int
     offset: int
     size: int
+    zeros: int = 0
 
 
 class Base(_Message, frozen=True, kw_only=True):

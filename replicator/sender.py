@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from replicator import holes
 from replicator.delta import Delta
 from replicator.deltas import Line, Start, begin
 from replicator.largefile import LargeFile
@@ -143,14 +144,20 @@ class Sender:
                 self._link.cancel(upload)
                 self._source.busy(large.item)
                 return
-            with memoryview(data) as view:
-                start = 0
-                while start < len(view):
-                    part = view[start : start + self._link.chunk_bytes]
-                    await self._link.chunk(upload, offset + start, file.size, part)
-                    start += len(part)
-            offset += start
+            await self._chunks(upload, offset, file.size, data)
+            offset += len(data)
         await self._finish(file, large.item, upload)
+
+    async def _chunks(self, upload: int, offset: int, size: int, data: bytes) -> None:
+        if holes.empty(data):
+            await self._link.zeros(upload, offset, size, len(data))
+            return
+        with memoryview(data) as view:
+            start = 0
+            while start < len(view):
+                part = view[start : start + self._link.chunk_bytes]
+                await self._link.chunk(upload, offset + start, size, part)
+                start += len(part)
 
     async def _change(self, file: LargeFile, large: Large, started: Start) -> None:
         """Say what is new in a file of which the vault has a state."""

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from replicator import holes
 from replicator.errors import DamagedError, FullError, WireError
 from replicator.messages import Chunk, Put
 from replicator.objects import Objects, Upload
+from replicator.wire import PAYLOAD_MAX
 
 #: Uploads of one connection at the same time, and of each of its sources.
 _OPEN_MAX, _OPEN_EACH = 64, 4
@@ -32,6 +34,7 @@ class Uploads:
         """
         if chunk.upload in self._failed:
             return
+        data = _meant(chunk, data)
         upload = self._open.get(chunk.upload)
         received = 0 if upload is None else upload.received
         if (
@@ -90,6 +93,15 @@ class Uploads:
         """Drop all."""
         for number in list(self._open):
             await self.cancel(number)
+
+
+def _meant(chunk: Chunk, data: bytes) -> bytes:
+    """The bytes of a chunk, also where they are only named."""
+    if not chunk.zeros:
+        return data
+    if data or not 0 < chunk.zeros <= PAYLOAD_MAX:
+        raise WireError(f"take upload {chunk.upload}: a chunk of {chunk.zeros} zeros and {len(data)} bytes")
+    return holes.zeros(chunk.zeros)
 
 
 async def in_thread(work: Callable[[], _Result]) -> _Result:

@@ -137,6 +137,22 @@ def test_holes_come_back_as_holes(tmp_path: Path, tree: Path) -> None:
     assert sum(map(room, objects)) < 2 * _MIB
 
 
+def test_holes_do_not_travel(tmp_path: Path, tree: Path) -> None:
+    """Of a file with holes no more than about its data goes over the line."""
+    with_holes(tree / "large", 60 * _MIB, (30 * _MIB + 5, b"x" * 70_000))
+    budget = 1 << 40
+
+    async def scenario() -> int:
+        async with vault(tmp_path / "vault") as server, line(server.port) as relay:
+            relay.cut_after = budget
+            async with replicating(settings(tmp_path / "state", relay.port, tree)) as running:
+                await running.settle()
+            await equal(tree, tmp_path / "vault")
+            return budget - relay.cut_after
+
+    assert asyncio.run(scenario()) < 3 * _MIB
+
+
 def test_what_is_no_document_is_left_out_and_counted(tmp_path: Path, tree: Path) -> None:
     """Pipes and sockets are not carried, keep nothing from being carried, and the status counts them."""
     (tree / "file").write_text("x")

@@ -360,6 +360,9 @@ def test_a_sender_may_ask_again_at_once(tmp_path: Path) -> None:
         ("sender", Tree(source="other")),
         ("sender", Chunk(upload=1, offset=5, size=10)),
         ("sender", Chunk(upload=1, offset=0, size=0)),
+        ("sender", Chunk(upload=1, offset=0, size=2**40, zeros=2**20 + 1)),
+        ("sender", Chunk(upload=1, offset=0, size=10, zeros=-1)),
+        ("sender", Chunk(upload=1, offset=0, size=10, zeros=11)),
         ("sender", Hello(protocol=PROTOCOL, role="sender", site=SITE)),
     ],
 )
@@ -371,7 +374,7 @@ def test_each_role_has_its_words(tmp_path: Path, role: str, message: ToVault) ->
             stream = await connect("127.0.0.1", server.port)
             await stream.send(Hello(protocol=PROTOCOL, role=role, site=SITE, sources=[SOURCE]))
             assert isinstance((await stream.receive(LIMIT))[0], Welcome)
-            await stream.send(message, b"x" * (5 if isinstance(message, Chunk) else 0))
+            await stream.send(message, b"x" * (5 if isinstance(message, Chunk) and not message.zeros else 0))
             with pytest.raises(FaultError) as caught:
                 await _until_the_end(stream)
             assert caught.value.code == "wire"
