@@ -98,6 +98,8 @@ class Replicator:
         """Wait until one of the parts ends by an error that it cannot live with; that error."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
+            if task.cancelled() and not self._stopping:
+                return RuntimeError("a part of the replicator was cancelled by nobody")
             if not task.cancelled():
                 error = task.exception()
                 return error if isinstance(error, Exception) else RuntimeError("a part of the replicator ended")

@@ -46,6 +46,7 @@ def main() -> None:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="bongsu-soak-") as name:
             ended = crash_points(Path(name))
+            print(f"{ended} crash points, {time.monotonic() - started:.0f} s", flush=True)  # noqa: T201 - a report
             cuts = power_cuts(Path(name), random.Random(asked.seed + number))
         told = f"{ended} crash points, {cuts} power cuts, {time.monotonic() - started:.0f} s: nothing lost"
         print(told, flush=True)  # noqa: T201 - a report
