@@ -187,6 +187,8 @@ class InotifyWatcher:
     def _folder(self, parent: Folder, path: bytes, raw: Raw) -> None:
         if raw.mask & (MOVED_FROM | DELETE):
             self._leave(parent, raw)
+            if raw.mask & MOVED_FROM:  # two folders that changed places: what came here was told before this
+                self._walk.enter(parent, raw.name, path, tell=True)
         elif raw.mask & (CREATE | MOVED_TO):
             self._leave(parent, raw)  # what stood here unseen
             folder = self._walk.folders.attach(parent, raw.name, raw.cookie) if raw.mask & MOVED_TO else None

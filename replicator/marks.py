@@ -9,8 +9,9 @@ from replicator.change import Kind, Meta, Xattrs
 from replicator.holes import has_holes
 from replicator.journal_rows import Known
 
-#: A file changed less than this before it was read may change again within the same tick of its file system's clock.
-RACY_NS = 1_000_000_000
+#: A file changed less than this before it was read may change again without another mark: within the same tick of its
+#: file system's clock, and through a mapping until the kernel has written the page back (35 s by its defaults).
+RACY_NS = 60_000_000_000
 
 #: SQLite's integers, and the format's, have a sign.
 _POSITIVE = (1 << 63) - 1

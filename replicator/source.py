@@ -16,6 +16,7 @@ from replicator.exclude import Excludes
 from replicator.inner import Inner
 from replicator.journal import Journal
 from replicator.journal_rows import Known, join
+from replicator.leftover import Leftovers
 from replicator.link import Sent
 from replicator.messages import Refused
 from replicator.missed import Missed
@@ -80,6 +81,7 @@ class Source:
         self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root)
         self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")
         self.large_threads = ThreadPoolExecutor(2, f"large-{settings.id}")
+        self._leftovers = Leftovers(self.sight.root, self.number, journal, self.threads, self.named)
 
     def load(self) -> None:
         """What was pending when the last process ended goes first."""
@@ -164,6 +166,7 @@ class Source:
         """There was nothing to send."""
         if known is not None:
             self.journal.put(self.number, item.path, known)
+        self._leftovers.after(item, known)
         self.missed.same(item.path)
         self._finish(item, sent=False)
 
@@ -222,6 +225,8 @@ class Source:
         if sent.item is not None:
             if sent.known is None and self.pending.nudge(sent.path.rpartition(b"/")[0]):
                 self.wake.set()  # a gone folder goes once what was in it is gone
+            if sent.known is not None:
+                self._leftovers.after(sent.item, sent.known)
             self.metrics.durable(sent.item)
             self.missed.sent(sent.path, time.monotonic())
             self._finish(sent.item, sent=True)
