@@ -34,6 +34,10 @@ class Fresh:
         while path := path.rpartition(b"/")[0]:
             self._above.add((source, path))
 
+    def touches(self, source: str, path: bytes) -> bool:
+        """Whether there is a state of this path, or a live one below it."""
+        return (source, path) in self.states or (source, path) in self._above
+
     def clear(self) -> None:
         """The catalog has them."""
         self.states.clear()
@@ -64,18 +68,21 @@ class Known:
         """A path's newest state."""
         return self._fresh.states.get((source, path)) or self._catalog.newest(source, path)
 
+    def never(self, source: str, path: bytes) -> bool:
+        """Whether nothing was ever at this path or below it: one question instead of two, for most of what is new."""
+        return not self._fresh.touches(source, path) and not self._catalog.touches(source, path)
+
     def below(self, source: str, path: bytes) -> set[bytes]:
         """Every live path below a folder."""
         return self._fresh.lay_over(source, path, set(self._catalog.below(source, path)))
 
     def has(self, digest: bytes, size: int) -> bool:
         """Whether this content is here."""
-        return (
-            digest == _EMPTY
-            or digest in self._contents
-            or self._catalog.has_content(digest)
-            or self._objects.has(digest, size)
-        )
+        return self.holds(digest) or self._objects.has(digest, size)
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether a record has this content."""
+        return digest == _EMPTY or digest in self._contents or self._catalog.has_content(digest)
 
     def add(self, found: list[Found]) -> None:
         """These are durable now."""
@@ -137,8 +144,9 @@ class Batch:
         self._keep(item, record, b"")
 
     def _put(self, item: Item, put: Put) -> None:
-        state, before = state_of(put.meta, put.hash), self._state(put.source, put.path)
-        if before == state:
+        new = not self._fresh.touches(put.source, put.path) and self._known.never(put.source, put.path)
+        state = state_of(put.meta, put.hash)
+        if not new and self._state(put.source, put.path) == state:
             self._done(item, put.source)
             return
         payload = b""
@@ -146,8 +154,8 @@ class Batch:
             if refusal := self._content(item, put):
                 self.outcomes.append(refusal)
                 return
-            payload = b"" if self._has(put) else item.payload
-        if put.meta.kind is not Kind.FOLDER:
+            payload = b"" if self._holds(put) else item.payload
+        if put.meta.kind is not Kind.FOLDER and not new:
             self._empty(item.site, put.source, put.path)
         record = Record(
             what=What.PUT,
@@ -213,6 +221,10 @@ class Batch:
 
     def _has(self, put: Put) -> bool:
         return put.hash in self._contents or self._known.has(put.hash, put.meta.size)
+
+    def _holds(self, put: Put) -> bool:
+        """Whether bytes that are at hand need not be written; they are too few to ask for an object of theirs."""
+        return put.hash in self._contents or self._known.holds(put.hash)
 
     def _next(self, site: str, source: str) -> int:
         """The source's next position; a new source's own record comes first."""

@@ -134,6 +134,12 @@ class Catalog:
         ).fetchone()
         return None if row is None else State(row[0], row[1])
 
+    def touches(self, source: str, path: bytes) -> bool:
+        """Whether there is a version of this path or of one below it."""
+        key = key_of(path)
+        query = "SELECT 1 FROM versions WHERE source = ? AND key >= ? AND key < ? LIMIT 1"
+        return self._db.execute(query, (self._numbers.get(source, 0), key, key + b"\1")).fetchone() is not None
+
     def below(self, source: str, path: bytes) -> Iterator[bytes]:
         """Every path below a folder whose newest state is not deleted."""
         key = key_of(path)

@@ -64,6 +64,10 @@ class Current:
         self._advanced = time.monotonic()
         self._wake.set()
 
+    def yield_to_commit(self) -> None:
+        """A commit is going on or just was; from any thread."""
+        self._advanced = time.monotonic()
+
     def stop(self, limit: float = 5.0) -> None:
         """Write what is left, at most for `limit` seconds; the rest is written at the next start. Blocks."""
         deadline = time.monotonic() + limit
@@ -133,6 +137,8 @@ class Current:
                         batch = []
                     if item.record.sequence >= target.sequence or self._stopping.is_set():
                         break
+                    if not batch:
+                        self._let_commits_pass()
         if time.monotonic() - self._marked > _MARK_EVERY:
             self._save()
 

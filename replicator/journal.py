@@ -17,27 +17,12 @@ from typing import Any
 import structlog
 
 from replicator.errors import JournalError
-from replicator.journal_rows import Known, SourceRow, Waiting, from_row, join, split, to_row
+from replicator.journal_rows import SCHEMA, Known, SourceRow, Waiting, from_row, join, split, to_row, unsigned
 from replicator.overlay import Key, Overlay
 from replicator.spoiled import put_aside, spoiled
 
-_SCHEMA = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-PRAGMA user_version = 1;
-CREATE TABLE IF NOT EXISTS source (
-    id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, vault TEXT NOT NULL, position INTEGER NOT NULL,
-    device INTEGER NOT NULL, inode INTEGER NOT NULL, scanned_ns INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS known (
-    source INTEGER NOT NULL, parent BLOB NOT NULL, name BLOB NOT NULL, ino INTEGER NOT NULL,
-    ctime_ns INTEGER NOT NULL, racy INTEGER NOT NULL, hash BLOB NOT NULL, meta BLOB NOT NULL,
-    PRIMARY KEY (source, parent, name)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS known_by_inode ON known (source, ino);
-CREATE TABLE IF NOT EXISTS waiting (
-    source INTEGER NOT NULL, path BLOB NOT NULL, seen_ns INTEGER NOT NULL, size INTEGER NOT NULL,
-    PRIMARY KEY (source, path)) WITHOUT ROWID;
-"""
 _GET = "SELECT ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ? AND name = ?"
+_MARKS = "SELECT name, ino, ctime_ns, racy FROM known WHERE source = ? AND parent = ?"
 _CHILDREN = "SELECT name, ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ?"
 # Without statistics SQLite would rather read the whole source in the order of its paths.
 _BY_INODE = (
@@ -138,6 +123,21 @@ class Journal:
             for part in parts:
                 found.update((split(path)[1], known) for path, known in part.children(source, parent))
         return {name: known for name, known in found.items() if known is not None}
+
+    def marks(self, source: int, parent: bytes) -> dict[bytes, tuple[int, int] | None]:
+        """Inode and change time of each name in this folder, by which it is unchanged; None where they do not tell."""
+        parts = self._parts()
+        rows = self._read(_MARKS, (source, parent))
+        found = {name: None if racy else (unsigned(ino), ctime_ns) for name, ino, ctime_ns, racy in rows}
+        with self._lock:
+            for part in parts:
+                for path, known in part.children(source, parent):
+                    name = split(path)[1]
+                    if known is None:
+                        found.pop(name, None)
+                    else:
+                        found[name] = None if known.racy else (known.ino, known.ctime_ns)
+        return found
 
     def under(self, source: int, folder: bytes) -> list[bytes]:
         """Every path under a folder, the deepest first; needs memory for their names. Empty: the whole source."""
@@ -276,7 +276,7 @@ class Journal:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
         try:
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
             connection.execute("SELECT count(*) FROM source").fetchone()
         except sqlite3.Error:
             connection.close()

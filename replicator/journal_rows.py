@@ -46,6 +46,23 @@ class SourceRow(msgspec.Struct, kw_only=True):
     scanned_ns: int = 0
 
 
+#: The journal's tables.
+SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS source (
+    id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, vault TEXT NOT NULL, position INTEGER NOT NULL,
+    device INTEGER NOT NULL, inode INTEGER NOT NULL, scanned_ns INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS known (
+    source INTEGER NOT NULL, parent BLOB NOT NULL, name BLOB NOT NULL, ino INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL, racy INTEGER NOT NULL, hash BLOB NOT NULL, meta BLOB NOT NULL,
+    PRIMARY KEY (source, parent, name)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS known_by_inode ON known (source, ino);
+CREATE TABLE IF NOT EXISTS waiting (
+    source INTEGER NOT NULL, path BLOB NOT NULL, seen_ns INTEGER NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (source, path)) WITHOUT ROWID;
+"""
 _meta_out = msgspec.msgpack.Encoder()
 _meta_in = msgspec.msgpack.Decoder(Meta)
 _SIGN = 1 << 63
@@ -62,6 +79,11 @@ def join(parent: bytes, name: bytes) -> bytes:
     return parent + b"/" + name if parent else name
 
 
+def unsigned(ino: int) -> int:
+    """An inode as it stands in a row. SQLite's integers have a sign, inodes have none."""
+    return ino + 2 * _SIGN if ino < 0 else ino
+
+
 def to_row(source: int, path: bytes, known: Known) -> tuple[object, ...]:
     """A row of `known`. SQLite's integers have a sign, inodes have none."""
     ino = known.ino - 2 * _SIGN if known.ino >= _SIGN else known.ino
@@ -73,7 +95,7 @@ def from_row(ino: int, ctime_ns: int, racy: int, digest: bytes, meta: bytes) -> 
     return Known(
         meta=_meta_in.decode(meta),
         hash=digest,
-        ino=ino + 2 * _SIGN if ino < 0 else ino,
+        ino=unsigned(ino),
         ctime_ns=ctime_ns,
         racy=bool(racy),
     )

@@ -15,8 +15,8 @@ from replicator.signature import Sums
 from replicator.stream import Stream
 
 #: Most items that wait for the vault's word, and most bytes of theirs.
-WINDOW_ITEMS = 2048
-WINDOW_BYTES = 8 * 1024 * 1024
+WINDOW_ITEMS = 4096
+WINDOW_BYTES = 24 * 1024 * 1024
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):

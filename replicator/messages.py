@@ -10,7 +10,7 @@ from replicator.change import Meta
 #: Both ends must speak the same; a vault refuses another with `Fault`.
 PROTOCOL = 2
 #: A file up to this many bytes travels within its `Put`; a larger one in `Chunk`s before it.
-INLINE = 128 * 1024
+INLINE = 256 * 1024
 #: Bytes of one `Chunk` or `Data`.
 CHUNK = 256 * 1024
 

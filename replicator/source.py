@@ -58,6 +58,8 @@ class Source:
         self.trusted = False
         self.pending = Pending(lambda path, waiting: journal.wait(self.number, path, waiting))
         self.wake = asyncio.Event()
+        #: Folders that the journal has, asked once for all of one acknowledgement.
+        self._there: set[bytes] = set()
         self._changed = changed
         #: Made by an operator, this file says that the root is right although it is another.
         self.accept = state / f"accept.{settings.id}"
@@ -241,12 +243,17 @@ class Source:
         """A folder that went while what is in it was under way: no event names those, so they are looked at again."""
         parent = sent.path.rpartition(b"/")[0]
         if sent.known is None:
+            self._there.clear()
             self.named([join(sent.path, name) for name in self.journal.children(self.number, sent.path)])
-        elif parent and self.journal.get(self.number, parent) is None:
-            self.named([sent.path])
+        elif parent and parent not in self._there:
+            if self.journal.get(self.number, parent) is None:
+                self.named([sent.path])
+            else:
+                self._there.add(parent)
 
     def at(self, position: int) -> None:
-        """How far the vault is."""
+        """How far the vault is; the end of what one word of it acknowledges."""
+        self._there.clear()
         self.row.position = position
         if self.trusted:
             self.journal.remember(self.number, self.row)

@@ -58,7 +58,7 @@ class Store:
             recovered.catalog,
             recovered.appender,
             self.objects,
-            on_outcomes=callbacks.outcomes,
+            on_outcomes=self._outcomes,
             on_failed=self.fail,
             on_applied=self._applied,
         )
@@ -105,6 +105,10 @@ class Store:
             self.current.stop()
             os.close(self._lock)
             self._lock = -1
+
+    def _outcomes(self, outcomes: list[Outcome], seconds: float) -> None:
+        self._callbacks.outcomes(outcomes, seconds)
+        self.current.yield_to_commit()
 
     def _applied(self) -> None:
         self.current.advance(self._appender.mark)

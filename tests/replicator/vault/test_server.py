@@ -18,6 +18,7 @@ from replicator.errors import FaultError, StreamError, TlsError, VaultError
 from replicator.local import LocalArchive
 from replicator.messages import (
     CHUNK,
+    INLINE,
     PROTOCOL,
     Beat,
     Cancel,
@@ -77,7 +78,7 @@ def test_a_file_goes_the_whole_way(tmp_path: Path) -> None:
     assert found["문서/보고서.hwp".encode("cp949")] == ("file", meta.mode, meta.mtime_ns, b"hello")
 
 
-@pytest.mark.parametrize("size", [128 * 1024 + 1, 3 * CHUNK, 5_000_001])
+@pytest.mark.parametrize("size", [INLINE + 1, 3 * CHUNK, 5_000_001])
 def test_a_large_file_comes_in_chunks(tmp_path: Path, size: int) -> None:
     """What does not fit a frame becomes an object of its own, beside which small ones go on."""
     data = os.urandom(size)
