@@ -1,4 +1,4 @@
-"""`python -m bench [durable|burst|alarm ...] [--rounds N]`: each promise beside its peer, in one run."""
+"""`python -m bench [NAME ...] [--rounds N]`: each promise beside its peer, in one run."""
 
 import argparse
 import os
@@ -6,9 +6,16 @@ import platform
 import time
 from pathlib import Path
 
-from bench import alarm, burst, durable, large, lsyncd
+from bench import alarm, burst, durable, large, lsyncd, million, seeding
 
-_ALL = {"durable": durable.run, "burst": burst.run, "large": large.run, "alarm": alarm.run}
+_ALL = {
+    "durable": durable.run,
+    "burst": burst.run,
+    "seeding": seeding.run,
+    "large": large.run,
+    "million": million.run,
+    "alarm": alarm.run,
+}
 
 
 def main() -> None:

@@ -36,6 +36,11 @@ class Bongsu:
                 total[bound] = total.get(bound, 0.0) + value
         return sorted(total.items())
 
+    def durable(self) -> int:
+        """Changes that the vault has acknowledged as durable since the replicator began."""
+        samples = self.office.metrics("replicator").items()
+        return int(sum(value for (name, _), value in samples if name == "bongsu_replication_durable_seconds_count"))
+
     def close(self) -> None:
         """End both and remove everything."""
         self.office.close()
