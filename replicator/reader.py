@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from replicator.change import Kind, Meta
 from replicator.folders import OpenFolders
+from replicator.gone import LatelyGone
 from replicator.journal import Journal
 from replicator.journal_rows import Known, join
 from replicator.marks import RACY_NS, extra_of_file, extra_of_name, kind_of, meta_of, same_moment, unchanged
@@ -51,6 +52,7 @@ class Reader:
         self._lost = lost
         self._parents: set[bytes] = set()
         self._names = Names(source, journal)
+        self._gone = LatelyGone()
 
     def forget(self) -> None:
         """A new connection: whether the vault has the folders is asked anew."""
@@ -106,6 +108,8 @@ class Reader:
         if inside is not None:
             return inside
         self._parents.discard(item.path)
+        if known is not None:
+            self._gone.add(known)
         return Gone(item) if known is not None or item.force else Same(item, None)
 
     def _inside(self, item: Item, known: Known | None) -> Inside | None:
@@ -168,16 +172,20 @@ class Reader:
             return True
         if fresh.meta.size <= _CHEAP:
             return False
-        return any(each.hash == fresh.hash for each in self._journal.by_inode(self._source, fresh.ino).values())
+        return any(each.hash == fresh.hash for each in self._by_inode(fresh.ino))
 
     def _expected(self, found: os.stat_result, known: Known | None) -> bytes:
         """The hash that a large file may well have: then its bytes are read here before any are sent."""
         if known is not None and known.hash and known.meta.size == found.st_size:
             return known.hash
-        for each in self._journal.by_inode(self._source, found.st_ino).values():
+        for each in self._by_inode(found.st_ino):
             if each.meta.size == found.st_size and each.meta.mtime_ns == found.st_mtime_ns:
                 return each.hash
         return b""
+
+    def _by_inode(self, ino: int) -> list[Known]:
+        """What the vault has, or had, that was read from this inode under whatever name."""
+        return [*self._journal.by_inode(self._source, ino).values(), *self._gone.of(ino)]
 
     def _above(self, folders: OpenFolders, path: bytes) -> list[Outcome]:
         """The folders above a path that the vault may not have yet, the uppermost first."""

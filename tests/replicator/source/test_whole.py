@@ -196,6 +196,34 @@ def test_renames_carry_no_content(tmp_path: Path, tree: Path) -> None:
     assert asyncio.run(scenario()) < 100_000
 
 
+def test_a_rename_told_late_carries_no_content(tmp_path: Path, tree: Path) -> None:
+    """Files that are gone by their old names, which the vault has deleted, before they come again by new ones."""
+    budget = 1 << 40
+    aside = tmp_path / "aside"
+    (tree / "small").write_bytes(os.urandom(100_000))
+    (tree / "large").write_bytes(os.urandom(2 * _MIB))
+
+    async def scenario() -> int:
+        async with vault(tmp_path / "vault") as server, line(server.port) as relay:
+            relay.cut_after = budget
+            async with replicating(settings(tmp_path / "state", relay.port, tree)) as running:
+                await running.settle()
+                await asyncio.to_thread(aside.mkdir)
+                before = relay.cut_after
+                for name in ("small", "large"):
+                    (tree / name).rename(aside / name)
+                await running.settle()
+                await until(lambda: not list((tmp_path / "vault" / "current" / "docs").iterdir()))
+                for name in ("small", "large"):
+                    (aside / name).rename(tree / f"{name} again")
+                await running.settle()
+                sent = before - relay.cut_after
+            await equal(tree, tmp_path / "vault")
+        return sent
+
+    assert asyncio.run(scenario()) < 60_000
+
+
 def test_attributes_beyond_the_limit_are_told(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too large to be carried is left out, and a restore says so; what fits is there."""
     (tree / "file").write_text("x")
