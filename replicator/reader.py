@@ -52,6 +52,7 @@ class Reader:
         self._lost = lost
         self._parents: set[bytes] = set()
         self._names = Names(source, journal)
+        self._left: list[bytes] = []
         self._gone = LatelyGone()
 
     def forget(self) -> None:
@@ -92,18 +93,23 @@ class Reader:
         except OSError as error:
             if error.errno not in _NOT_THERE:
                 return [Failed(item, (error.strerror or str(error)).lower())]
-            return [self._missing(item)]
-        outcomes: list[Outcome] = [outcome]
+            return [self._missing(item), *self._other_names()]
+        outcomes: list[Outcome] = [outcome, *self._other_names()]
         if isinstance(outcome, Ready | Large):
-            outcomes = [*self._above(folders, item.path), outcome]
+            outcomes = [*self._above(folders, item.path), *outcomes]
         if isinstance(outcome, Ready | Large | Same):
             others = self._names.others(item.path, found, _hash_of(outcome))
             if others:
                 outcomes.append(Named(others))
         return outcomes
 
+    def _other_names(self) -> list[Outcome]:
+        left, self._left = self._left, []
+        return [Named(left)] if left else []
+
     def _missing(self, item: Item) -> Outcome:
         known = self._journal.get(self._source, item.path)
+        self._left = self._names.left(self._root, item.path, known)
         inside = self._inside(item, known)
         if inside is not None:
             return inside
@@ -123,6 +129,8 @@ class Reader:
         if kind is None:
             return self._missing(item)
         known = self._journal.get(self._source, item.path)
+        if known is not None and known.ino != found.st_ino:
+            self._left = self._names.left(self._root, item.path, known)
         if known is not None and known.meta.kind is Kind.FOLDER and kind is not Kind.FOLDER:
             inside = self._inside(item, known)
             if inside is not None:

@@ -13,7 +13,7 @@ import pytest
 from replicator.events import InotifyWatcher
 from replicator.filesystem import FanotifyWatcher
 from replicator.journal import Journal
-from replicator.outcome import Ready
+from replicator.outcome import Named, Ready
 from replicator.pending import Item
 from replicator.reader import Reader
 from replicator.watcher import Grade
@@ -99,6 +99,32 @@ async def _replaced(tmp_path: Path) -> None:
                 (tree / name / "deep").mkdir(parents=True)
                 (tree / name / "deep" / "new").write_text("new")
             await equal(tree, tmp_path / "vault")
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_what_was_written_by_a_name_that_is_gone_is_read_by_another(tmp_path: Path, how: str) -> None:
+    """A file with two names is written by one, and that name goes before anybody looks: the other is looked at."""
+    root, state = tmp_path / "tree", tmp_path / "state"
+    root.mkdir()
+    state.mkdir()
+    (root / "one").write_text("first")
+    (root / "other").hardlink_to(root / "one")
+    journal = Journal(state / "replicator.sqlite")
+    number, _ = journal.source("docs")
+    reader = Reader(os.fsencode(root), number, journal, lambda: True, lambda _: False)
+    try:
+        items = [Item(name, time.time_ns(), Grade.NOW, 0) for name in (b"one", b"other")]
+        for ready in reader.read(items)[0]:
+            if isinstance(ready, Ready):
+                journal.put(number, ready.path, ready.known)
+        with (root / "other").open("a") as file:
+            file.write("second")
+        (root / "new").write_text("new")
+        (root / "other").unlink() if how == "removed" else (root / "new").rename(root / "other")
+        outcomes, _ = reader.read([Item(b"other", time.time_ns(), Grade.NOW, 0)])
+        assert [outcome.paths for outcome in outcomes if isinstance(outcome, Named)] == [[b"one"]]
+    finally:
+        journal.close()
 
 
 def _read(reader: Reader, later_ns: int = 0) -> Ready:
