@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 # Most tests wait for real parts: two at a time use two cores well.
 JOBS   ?= 2
 
-.PHONY: setup dev demo test lint bench lock packages clean
+.PHONY: setup dev demo test soak lint bench lock packages clean
 
 setup: $(VENV)/.product
 
@@ -39,6 +39,11 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/mypy tests bench
 	$(BIN)/lint-imports
+
+# An hour by default; SOAK="--seconds 600 --seed 7 --report soak.json" says otherwise.
+soak: dev
+	@bash tests/packages.sh soak
+	$(BIN)/python -m tests.soak $(SOAK)
 
 bench: dev packages
 	$(BIN)/python -m bench $(BENCH)

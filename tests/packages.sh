@@ -15,6 +15,11 @@ need gcc gcc
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 need ip iproute2
 need systemd-analyze systemd
+if [ "${1:-}" = soak ]; then  # the trees from outside
+  need dpkg-deb dpkg
+  need psql postgresql
+  need soffice libreoffice-writer-nogui
+fi
 [ "${#missing[@]}" -eq 0 ] && exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing for the tests: ${missing[*]}"
