@@ -237,19 +237,21 @@ def main() -> NoReturn:
 
 def _explain(error: Exception) -> NoReturn:
     from agent.errors import hint_of, reason_of
-    from config.errors import ConfigError, SecretError
+    from config.errors import ConfigError, FieldError, SecretError
 
     if isinstance(error, ConfigError):
         for problem in error.problems:
             _write(f"bongsu: {problem}")
         _flush(2)
-    if isinstance(error, SecretError) or type(error).__name__ == "TimeError":
+    if isinstance(error, SecretError | FieldError) or type(error).__name__ in _USAGE:
         _fail(reason_of(error), hint_of(error), 2)
     if hint_of(error) or isinstance(error, OSError) or type(error).__module__.startswith(_OURS):
         _fail(reason_of(error), hint_of(error), 1)
     _fail(f"internal error: {type(error).__name__}: {reason_of(error)}", f"{_DEBUG}=1 shows where", 1)
 
 
+#: Errors of what was typed, from packages that are not loaded for their names alone.
+_USAGE = ("TimeError", "ProfileError", "ScenarioError")
 _OURS = ("agent.", "alerts.", "config.", "replicator.", "sensors.")
 
 

@@ -24,7 +24,7 @@ _EN = {
 }  # fmt: skip
 _KO = {
     "part": "구성요소", "state": "상태", "reason": "이유", "up": "정상", "down": "중단", "device": "장치",
-    "point": "항목", "value": "값", "quality": "품질", "time": "시각", "alarm": "경보", "severity": "단계",
+    "point": "항목", "value": "값", "quality": "신호", "time": "시각", "alarm": "경보", "severity": "단계",
     "text": "내용", "source": "자료", "pending": "미전송", "bytes": "크기", "lag": "지연", "watch": "감시",
     "no_alarms": "열린 경보 없음", "good": "정상", "bad": "이상", "lost": "끊김", "notice": "관심",
     "caution": "주의", "alert": "경계", "critical": "심각", "normal": "정상",

@@ -43,6 +43,15 @@ def parse_duration(text: object) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def show_duration(duration: timedelta) -> str:
+    """Write a duration as the file has it, in the largest unit that it is a whole number of: `5m`, `90s`, `250ms`."""
+    for unit in ("d", "h", "m", "s"):
+        count, rest = divmod(duration.total_seconds(), _SECONDS[unit])
+        if count and not rest:
+            return f"{count:.0f}{unit}"
+    return f"{duration.total_seconds() * 1000:.0f}ms" if duration else "0s"
+
+
 def parse_size(text: object) -> int:
     """Read bytes: `0`, `"1500000"`, `"10M"` (decimal), `"10Mi"` (binary).
 

@@ -87,6 +87,11 @@ def restore(
     plans = {each: plan(archive.tree(each, at_ns, paths)) for each in wanted}
     for path in missing(paths, plans.values()):
         raise unknown(path, _near(archive, wanted, at_ns))
+    if at_ns and not any(its.folders or its.files or its.links for its in plans.values()):
+        raise UnknownError(
+            f"restore {', '.join(wanted) or 'documents'}: nothing was there at that time",
+            hint="`bongsu history PATH` shows since when a document is kept",
+        )
     done = Restored(all_files=sum(len(p.files) for p in plans.values()), all_bytes=sum(p.bytes for p in plans.values()))
     _make_target(target)
     for each, its in plans.items():

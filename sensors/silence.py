@@ -15,6 +15,8 @@ class Verdict(msgspec.Struct, frozen=True):
     active: bool
     subject: str
     reason: str
+    #: It answers, but what it says cannot be used.
+    answers: bool = False
 
 
 def verdicts(link: str, healths: dict[str, Health], down: str | None, now: float) -> list[Verdict]:
@@ -47,7 +49,9 @@ def _device(name: str, health: Health, healths: dict[str, Health], now: float) -
     if health.aside_until is None and health.all_lost and not _alone(name, health, healths, now):
         return None
     part = "" if health.all_lost else f" ({', '.join(sorted(health.lost))})"
-    return Verdict(f"lost:{name}", active=True, subject=name, reason=f"{health.reason}{part}")
+    return Verdict(
+        f"lost:{name}", active=True, subject=name, reason=f"{health.reason}{part}", answers=not health.failures
+    )
 
 
 def _alone(name: str, health: Health, healths: dict[str, Health], now: float) -> bool:

@@ -79,7 +79,7 @@ class Watch:
                 alarm=verdict.alarm,
                 active=verdict.active,
                 severity=Severity.ALERT,
-                text=say_part(verdict.alarm, verdict.subject, self._language),
+                text=say_part(verdict.alarm, verdict.subject, self._language, answers=verdict.answers),
                 reason=verdict.reason,
                 at=self._clock.now(),
             )

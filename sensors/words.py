@@ -10,8 +10,18 @@ _LIMITS = {
     "en": {"above": "above {}", "below": "below {}", "is": "= {}", "rises": "up {} in {within}"},
 }
 _TEXTS = {
-    "ko": {"lost": "{} 응답 없음", "link": "{} 통신선 끊김", "rule": "{} 경보 규칙 오류"},
-    "en": {"lost": "no answer from {}", "link": "link {} is down", "rule": "alarm rule {} is broken"},
+    "ko": {
+        "lost": "{} 응답 없음",
+        "unusable": "{} 측정값 사용 불가",
+        "link": "{} 통신선 끊김",
+        "rule": "{} 경보 규칙 오류",
+    },
+    "en": {
+        "lost": "no answer from {}",
+        "unusable": "no usable value from {}",
+        "link": "link {} is down",
+        "rule": "alarm rule {} is broken",
+    },
 }
 _UNITS = {"ko": (("시간", 3600), ("분", 60), ("초", 1)), "en": ((" h", 3600), (" min", 60), (" s", 1))}
 
@@ -33,6 +43,7 @@ def say_duration(duration: timedelta, language: Language) -> str:
     return f"{seconds / size:g}{name}"
 
 
-def say_part(alarm: str, subject: str, language: Language) -> str:
-    """The text of an automatic alarm `lost:...`, `link:...` or `rule:...`."""
-    return _TEXTS[language][alarm.partition(":")[0]].format(subject)
+def say_part(alarm: str, subject: str, language: Language, *, answers: bool = False) -> str:
+    """The text of an automatic alarm; `answers`: the lost device does answer, but nonsense."""
+    kind = alarm.partition(":")[0]
+    return _TEXTS[language]["unusable" if kind == "lost" and answers else kind].format(subject)

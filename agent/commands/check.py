@@ -12,6 +12,7 @@ from agent.requests import Status
 from agent.table import safe, table
 from agent.words import word
 from config.errors import ConfigError, Problem
+from config.fields import show_duration
 from config.load import Loaded, examine
 from config.model import Config
 
@@ -66,7 +67,10 @@ def plan(config: Config) -> list[str]:
         share = sum(cost.share for cost in costs)
         lines.append(f"link {link.id}: {len(costs)} devices, {share:.0%} of its time")
     for number, route in enumerate(config.route, 1):
-        steps = [f"{step.after} {', '.join(step.contacts)} by {' or '.join(step.channels)}" for step in route.steps]
+        steps = [
+            f"after {show_duration(step.after)} {', '.join(step.contacts)} by {' or '.join(step.channels)}"
+            for step in route.steps
+        ]
         lines.append(f"route {number}: {', '.join(route.severity)}: {'; '.join(steps)}")
     if config.replicator is not None:
         names = ", ".join(f"{source.id} ({source.path})" for source in config.source)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 _KO = {
-    "title": "봉수 상황판", "readings": "측정값", "device": "장치", "point": "항목", "value": "값", "quality": "상태",
+    "title": "봉수 상황판", "readings": "측정값", "device": "장치", "point": "항목", "value": "값", "quality": "신호",
     "at": "시각", "good": "정상", "bad": "이상", "lost": "끊김", "alarms": "경보", "no_alarms": "열린 경보가 없습니다.",
     "severity": "단계", "alarm": "경보", "state": "상태", "limit": "기준", "acknowledge": "확인",
     "contact": "담당자", "note": "메모", "replication": "문서 백업", "source": "자료", "pending": "미전송",

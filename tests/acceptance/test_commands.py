@@ -108,7 +108,20 @@ def test_profiles(configured: Office) -> None:
     assert shown.returncode == 0
     for words in ("temperature", "-40 to 80", "9600 8N1", "look-alikes share the shop name", "md02-hundredths, shtc3"):
         assert words in shown.stdout
-    assert run("profiles", "no-such-device").returncode in {1, 2}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("profiles", "no-such-device"),
+        ("simulate", "no-such", "--listen", "127.0.0.1:0"),
+        ("simulate", "calm", "--listen", "x"),
+    ],
+)
+def test_what_was_mistyped_is_usage(wrong: tuple[str, ...]) -> None:
+    """A name that is not there, or an address that is none, is the caller's slip: exit 2 and one line."""
+    done = run(*wrong)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
 
 
 def test_a_vault_that_was_tampered_with(office: Office) -> None:

@@ -2,6 +2,7 @@
 
 from sensors.health import Health, next_ask
 from sensors.silence import GRACE, Verdict, verdicts
+from sensors.words import say_part
 
 
 def device(every: float = 1.0, now: float = 100.0, *, answered: bool = True) -> Health:
@@ -85,6 +86,22 @@ def test_one_silent_device_is_told_alone() -> None:
     found = verdicts("wire", healths, None, now)
     assert active(found) == {"lost:a"}
     assert Verdict("link:wire", active=False, subject="wire", reason="it answers") in found
+
+
+def test_nonsense_is_not_silence() -> None:
+    """A device that answers what cannot be used is told as that; one that does not answer, as silent."""
+    for answers in (True, False):
+        healths = {"a": device(), "b": device()}
+        now = 100.0
+        while not healths["a"].lost:
+            now += 1.0
+            healths["a"].answered(now) if answers else healths["a"].unanswered(now)
+            healths["a"].bad(("t",), now, "95 is outside 0 to 80" if answers else "no answer")
+        healths["b"].answered(now)
+        (told,) = [each for each in verdicts("wire", healths, None, now) if each.active]
+        assert (told.alarm, told.answers) == ("lost:a", answers)
+    assert say_part("lost:a", "a", "ko", answers=True) == "a 측정값 사용 불가"
+    assert say_part("lost:a", "a", "ko") == "a 응답 없음"
 
 
 def test_a_cut_wire_is_one_alarm() -> None:

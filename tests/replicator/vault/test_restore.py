@@ -110,6 +110,13 @@ def test_a_time_a_source_a_path(tmp_path: Path) -> None:
     assert set(look(tmp_path / "one")) == {b"d", b"d/a", b"d/b"}
 
 
+def test_a_time_before_everything_is_no_empty_restore(root: Path, tmp_path: Path) -> None:
+    """Who asks for a moment when nothing was kept yet is told so, and finds no empty folder taken for a restore."""
+    with LocalArchive(root) as archive, pytest.raises(UnknownError, match="nothing was there"):
+        restore(archive, tmp_path / "to", 1)
+    assert not (tmp_path / "to").exists()
+
+
 @pytest.mark.parametrize("what", ["full", "file"])
 def test_only_an_empty_folder_is_restored_into(root: Path, tmp_path: Path, what: str) -> None:
     """Nothing that is there is ever written over."""
