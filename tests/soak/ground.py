@@ -3,6 +3,7 @@
 import os
 import random
 import stat
+import time
 
 #: Names that several hands meet at, and those that a careless copy loses.
 SHARED = [b"a", b"b", b"c", b"d", b"Report", b"report", b"x"]
@@ -19,6 +20,8 @@ ODD = [
 ]
 SIZES = [0, 1, 10, 100, 1000, 1000, 4096, 4097, 5000, 8000, 20_000, 60_000, 131_072, 131_073, 160_000]
 _DEPTH = 6
+#: Seconds after which a name has been seen.
+_STOOD = 5.0
 
 
 class Ground:
@@ -72,10 +75,15 @@ class Ground:
         return self.chance.choice(self.paths) if self.paths else self.root + b"/none"
 
     def file(self) -> bytes:
-        """A path that was a plain file when one looked: nothing outside of the tree is written through a link."""
+        """A path that was a plain file when one looked: nothing outside of the tree is written through a link.
+
+        A file with several names is written by those that have stood for a while. What is written by a name that comes
+        and goes before anybody can look is told of that name alone: only a scan finds it by the others.
+        """
         for _ in range(8):
             path = self.some()
-            if stat.S_ISREG(os.lstat(path).st_mode):
+            found = os.lstat(path)
+            if stat.S_ISREG(found.st_mode) and (found.st_nlink == 1 or found.st_ctime < time.time() - _STOOD):
                 return path
         raise FileNotFoundError
 
