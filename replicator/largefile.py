@@ -12,6 +12,7 @@ from replicator.marks import extra_of_file, kind_of, meta_of, same_moment
 from replicator.messages import CHUNK, INLINE
 from replicator.pending import Item
 from replicator.reader import known_of, moment_of, tired
+from replicator.resume import identity
 from replicator.signature import Regions
 from replicator.watcher import Grade
 
@@ -46,6 +47,11 @@ class LargeFile:
     def size(self) -> int:
         """Bytes that will be read."""
         return self._before.st_size
+
+    @property
+    def identity(self) -> bytes:
+        """Names the state that is read."""
+        return identity(self._before)
 
     @property
     def large(self) -> bool:

@@ -9,7 +9,21 @@ import msgspec
 from replicator.bandwidth import Bandwidth
 from replicator.journal_rows import Known
 from replicator.link_pipe import SLOW, chunk_for
-from replicator.messages import Cancel, Chunk, Delete, Done, FromVault, Mark, Need, Put, Refused, Seal, ToVault
+from replicator.messages import (
+    Cancel,
+    Chunk,
+    Delete,
+    Done,
+    FromVault,
+    Have,
+    Mark,
+    Need,
+    Put,
+    Refused,
+    Resume,
+    Seal,
+    ToVault,
+)
 from replicator.pending import Item
 from replicator.signature import Sums
 from replicator.stream import Stream
@@ -54,6 +68,9 @@ class Link:
         self._sent: dict[int, Sent] = {}
         self._bytes = 0
         self._turn = asyncio.Lock()
+        self._asked: dict[int, asyncio.Future[Have]] = {}
+        #: What of `TAKES` the vault knows.
+        self.takes: frozenset[str] = frozenset()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -117,6 +134,23 @@ class Link:
     def begin_upload(self) -> int:
         """A number for an upload."""
         return next(self._uploads)
+
+    async def resume(self, upload: int, source: str, path: bytes, size: int, identity: bytes) -> Have | None:
+        """Ask what the vault has of an upload from before a cut; None from a vault that keeps none."""
+        if "resume" not in self.takes:
+            return None
+        answer: asyncio.Future[Have] = asyncio.get_running_loop().create_future()
+        self._asked[upload] = answer
+        self._stream.post(Resume(upload=upload, source=source, path=path, size=size, identity=identity))
+        try:
+            return await answer
+        finally:
+            del self._asked[upload]
+
+    def have(self, message: Have) -> None:
+        """The vault's word on it."""
+        if (answer := self._asked.get(message.upload)) is not None and not answer.done():
+            answer.set_result(message)
 
     async def chunk(self, upload: int, offset: int, size: int, data: memoryview) -> None:
         """The next bytes of an upload of `size` bytes; uploads take turns, so that one chunk at most is in the way."""

@@ -15,6 +15,10 @@ INLINE = 256 * 1024
 CHUNK = 256 * 1024
 
 
+#: What this vault can do beside what every vault of the protocol can.
+TAKES = ["resume"]
+
+
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=lambda name: name.lower()):
     """Base of every message; the tag is the class's name in lower case."""
 
@@ -116,6 +120,24 @@ class Base(_Message, frozen=True, kw_only=True):
     size: int
 
 
+class Resume(_Message, frozen=True, kw_only=True):
+    """An upload begins that may go on where an earlier one was cut. Answered by `Have`, before its first `Chunk`.
+
+    Attributes:
+        upload: the upload's number.
+        source: the source's id.
+        path: the file's path.
+        size: its bytes.
+        identity: names this state of this file: another state, another name.
+    """
+
+    upload: int
+    source: str
+    path: bytes
+    size: int
+    identity: bytes
+
+
 class Cancel(_Message, frozen=True, kw_only=True):
     """This upload is given up: the file changed while it was read."""
 
@@ -195,12 +217,14 @@ class Welcome(_Message, frozen=True, kw_only=True):
         vault: the vault's own id, made at its first start; another id is another vault.
         now_ns: its clock.
         positions: for each source asked about, how many of its records are durable.
+        takes: what of `TAKES` it knows; a sender does without the rest.
     """
 
     protocol: int
     vault: str
     now_ns: int
     positions: dict[str, int] = {}
+    takes: list[str] = []
 
 
 class Done(_Message, frozen=True, kw_only=True):
@@ -208,6 +232,14 @@ class Done(_Message, frozen=True, kw_only=True):
 
     ids: list[int]
     positions: dict[str, int]
+
+
+class Have(_Message, frozen=True, kw_only=True):
+    """Answer to `Resume`: so many bytes are here, and their hash. Chunks go on from `offset`, or begin anew at 0."""
+
+    upload: int
+    offset: int = 0
+    hash: bytes = b""
 
 
 class Need(_Message, frozen=True, kw_only=True):
@@ -272,7 +304,7 @@ class End(_Message, frozen=True, kw_only=True):
     count: int = 0
 
 
-ToVault = (
-    Hello | Beat | Put | Base | Chunk | Cancel | Delete | Seal | Mark | Tree | Sources | Past | Fetch | Examine | Fault
-)
-FromVault = Welcome | Beat | Done | Need | Refused | Kept | Listed | Aged | Data | Checked | Damaged | End | Fault
+_Kept = Put | Base | Resume | Chunk | Cancel | Delete | Seal | Mark
+_Answers = Kept | Listed | Aged | Data | Checked | Damaged | End
+ToVault = Hello | Beat | _Kept | Tree | Sources | Past | Fetch | Examine | Fault
+FromVault = Welcome | Beat | Done | Have | Need | Refused | _Answers | Fault

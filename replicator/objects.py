@@ -13,6 +13,7 @@ from replicator.errors import DamagedError, FullError, UnknownError
 _READ = 256 * 1024
 #: Bytes after which the disk is set to work on what has come of an object.
 _EARLY = 8 * 1024 * 1024
+_FILE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Objects:
@@ -80,9 +81,12 @@ class Objects:
 
 
 class Upload:
-    """One object on its way in. `finish` or `drop` ends it; `drop` may be called after either."""
+    """One object on its way in. `finish` or `drop` ends it; `drop` may be called after either.
 
-    def __init__(self, objects: Objects, path: Path, size: int) -> None:
+    With `more` a file that is there is not emptied.
+    """
+
+    def __init__(self, objects: Objects, path: Path, size: int, *, more: bool = False) -> None:
         self.size = size
         self.received = 0
         self._objects = objects
@@ -90,7 +94,7 @@ class Upload:
         self._hash = hashlib.sha256()
         self._started = 0
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            self._fd = os.open(path, _FILE if more else _FILE | os.O_TRUNC, 0o600)
         except OSError as error:
             raise write_error("make", str(path), error) from None
 
@@ -121,16 +125,19 @@ class Upload:
             raise DamagedError(f"store object {digest.hex()}: {self.received} bytes came that are not it")
         if self._objects.has(digest, self.size):
             return
-        try:
-            os.ftruncate(self._fd, self.size)  # where it ends with a hole
-        except OSError as error:
-            raise write_error("write", str(self._path), error) from None
+        self._cut(self.size)  # where it ends with a hole
         flush(self._fd, str(self._path))
         try:
             os.fchmod(self._fd, 0o444)
         except OSError as error:
             raise FullError(f"seal object {digest.hex()}: {str(error.strerror).lower()}") from None
         name(self._path, self._objects.path(digest))
+
+    def _cut(self, size: int) -> None:
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError as error:
+            raise write_error("write", str(self._path), error) from None
 
     def drop(self) -> None:
         """Close, and remove what has no name."""

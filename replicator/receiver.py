@@ -21,11 +21,13 @@ from replicator.messages import (
     Need,
     Put,
     Refused,
+    Resume,
     Seal,
     ToVault,
     Tree,
 )
 from replicator.objects import Objects
+from replicator.partial import Partials
 from replicator.patches import Patches, unpatched
 from replicator.paths import show
 from replicator.stream import Stream
@@ -75,6 +77,7 @@ class Receiver:
         hello: Hello,
         shelf: Shelf,
         objects: Objects,
+        partials: Partials,
         *,
         label: str,
         answer: Callable[[Stream[ToVault], ToVault], Coroutine[None, None, None]],
@@ -86,7 +89,7 @@ class Receiver:
         self.welcomed = False
         self._shelf = shelf
         self._answer = answer
-        self._uploads = Uploads(objects, label, sources=len(self.sources))
+        self._uploads = Uploads(objects, label, partials=partials, site=hello.site, sources=len(self.sources))
         self._patches = Patches(objects, label, sources=len(self.sources))
         self._finishing: dict[tuple[str, bytes], asyncio.Task[None]] = {}
         self._listing: asyncio.Task[None] | None = None
@@ -121,6 +124,9 @@ class Receiver:
         match message:
             case Put() | Delete() | Seal() | Mark():
                 await self._keep(group, message, payload)
+            case Resume() if message.source in self.sources:
+                self._uploads.ask(message)
+                group.create_task(self._resume(message))
             case Base():
                 self._patches.begin(message)
             case Chunk() if message.upload in self._patches:
@@ -139,6 +145,11 @@ class Receiver:
                 self._listing = group.create_task(self._answer(self.stream, message))
             case _:
                 raise WireError(f"hear from sender: {type(message).__name__.lower()} is not for senders to say")
+
+    async def _resume(self, message: Resume) -> None:
+        have = await self._uploads.resume(message)
+        if not self.stream.closing:
+            self.stream.post(have)
 
     async def _keep(self, group: asyncio.TaskGroup, message: Put | Delete | Seal | Mark, payload: bytes) -> None:
         if message.source not in self.sources:

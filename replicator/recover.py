@@ -93,7 +93,7 @@ def prepare(root: Path) -> str:
         VaultError: the folder cannot be used.
     """
     try:
-        for name in ("journal", "objects", "incoming", "current"):
+        for name in ("journal", "objects", "incoming", "partial", "current"):
             (root / name).mkdir(exist_ok=True)
         _prepare_objects(root / "objects")
         for path in (root / "incoming").iterdir():

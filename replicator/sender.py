@@ -11,6 +11,7 @@ from replicator.largefile import LargeFile
 from replicator.link import Link, Sent
 from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Named, Outcome, Ready, Same
 from replicator.pending import Item
+from replicator.resume import RESUME_FROM, skip
 from replicator.source import Source
 
 #: Paths read in one go of the reading thread.
@@ -133,7 +134,7 @@ class Sender:
             await self._change(file, large, started)
             return
         upload = self._link.begin_upload()
-        offset = 0
+        offset = await self._resume(file, large.item, upload)
         while not file.ended:
             try:
                 data = await self._thread(file.read)
@@ -185,6 +186,19 @@ class Sender:
             self._source.busy(large.item)
         else:
             await self._finish(file, large.item, line.upload)
+
+    async def _resume(self, file: LargeFile, item: Item, upload: int) -> int:
+        """Where to begin: behind what the vault has of it since a line was cut."""
+        if file.size < RESUME_FROM:
+            return 0
+        have = await self._link.resume(upload, self._source.id, item.path, file.size, file.identity)
+        if have is None or not have.offset:
+            return 0
+        try:
+            return await self._thread(skip, file, have)
+        except OSError:
+            self._link.cancel(upload)
+            raise
 
     async def _is_new(self, file: LargeFile, large: Large) -> bool:
         """Hash it here first: the vault may have these bytes by another name or from before."""

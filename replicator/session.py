@@ -17,7 +17,7 @@ from replicator.errors import ReplicatorError, StreamError, TlsError
 from replicator.evacuation import Evacuations, SealDue
 from replicator.journal import Journal
 from replicator.link import Link, Sent
-from replicator.messages import PROTOCOL, Beat, Done, End, FromVault, Hello, Listed, Need, Refused, Welcome
+from replicator.messages import PROTOCOL, Beat, Done, End, FromVault, Have, Hello, Listed, Need, Refused, Welcome
 from replicator.reconcile import Reconciler
 from replicator.sender import Sender
 from replicator.source import Source
@@ -90,6 +90,7 @@ class Session:
         try:
             welcome = await self._greet(stream)
             self._welcomed(welcome)
+            link.takes = frozenset(welcome.takes)
             await self._serve(stream, link, welcome)
         finally:
             self._ahead = len(link)
@@ -149,6 +150,8 @@ class Session:
                     await reconciler.listed(StreamError(f"list vault: {message.text}"))
                 case Need() | Refused():
                     self._answered(link.answered(message), message)
+                case Have():
+                    link.have(message)
                 case Listed():
                     await reconciler.listed(message.entries)
                 case End():

@@ -13,6 +13,7 @@ from replicator.current import Current
 from replicator.errors import CatalogError, VaultError
 from replicator.item import Item, Outcome
 from replicator.objects import Objects
+from replicator.partial import Partials
 from replicator.recover import lock, recover, remove_catalog
 from replicator.segments import Bad
 
@@ -49,6 +50,7 @@ class Store:
         self.vault = recovered.vault
         self.damage: list[Bad] = recovered.damage
         self.objects = Objects(root)
+        self.partials = Partials(root, self.objects)
         self.failure: Exception | None = None
         self._callbacks = callbacks
         self._closing = threading.Lock()
@@ -107,6 +109,7 @@ class Store:
             self._lock = -1
 
     def _outcomes(self, outcomes: list[Outcome], seconds: float) -> None:
+        self.partials.look(full=self.full)
         self._callbacks.outcomes(outcomes, seconds)
         self.current.yield_to_commit()
 

@@ -6,20 +6,25 @@ from typing import TypeVar
 
 from replicator import holes
 from replicator.errors import DamagedError, FullError, WireError
-from replicator.messages import Chunk, Put
+from replicator.messages import Chunk, Have, Put, Resume
 from replicator.objects import Objects, Upload
+from replicator.partial import Partial, Partials
 from replicator.wire import PAYLOAD_MAX
 
 #: Uploads of one connection at the same time, and of each of its sources.
 _OPEN_MAX, _OPEN_EACH = 64, 4
+_SIZE_MAX = 2**63
 _Result = TypeVar("_Result")
 
 
 class Uploads:
-    """The uploads of one connection; for one task, `finish` excepted. `close` drops what is not finished."""
+    """The uploads of one connection; for one task, `finish` and `resume` excepted. `close` ends what is open."""
 
-    def __init__(self, objects: Objects, label: str, *, sources: int = 1) -> None:
+    def __init__(self, objects: Objects, label: str, *, partials: Partials, site: str = "", sources: int = 1) -> None:
         self._objects = objects
+        self._partials = partials
+        self._site = site
+        self._asked: set[int] = set()
         self._label = label
         self._most = max(_OPEN_MAX, _OPEN_EACH * sources)
         self._open: dict[int, Upload] = {}
@@ -36,21 +41,65 @@ class Uploads:
             return
         data = _meant(chunk, data)
         upload = self._open.get(chunk.upload)
+        if isinstance(upload, Partial) and not chunk.offset and upload.received:
+            await in_thread(upload.restart)  # other bytes stand there now
         received = 0 if upload is None else upload.received
         if (
             chunk.offset != received
             or not 0 <= received + len(data) <= chunk.size
             or (upload is not None and upload.size != chunk.size)
             or chunk.upload <= 0
+            or chunk.upload in self._asked
         ):
             raise WireError(f"take upload {chunk.upload}: a chunk at {chunk.offset}, {received} bytes are here")
-        if upload is None and len(self._open) + len(self._failed) >= self._most:
-            raise WireError(f"take upload {chunk.upload}: over {self._most} are open")
+        if upload is None:
+            self._room(chunk.upload)
         try:
             await in_thread(lambda: self._write(chunk, data))
         except FullError as error:
             self._failed[chunk.upload] = error
             await self.cancel(chunk.upload)
+
+    def ask(self, message: Resume) -> None:
+        """Take note that an upload will begin with `resume`.
+
+        Raises:
+            WireError: it has begun, its size is none, or too many uploads are open.
+        """
+        number = message.upload
+        taken = number in self._open or number in self._asked or number in self._failed
+        if number <= 0 or taken or not 0 <= message.size < _SIZE_MAX:
+            raise WireError(f"resume upload {number}: it has begun, or is none")
+        self._room(number)
+        self._asked.add(number)
+
+    async def resume(self, message: Resume) -> Have:
+        """Begin an upload with what an earlier connection brought of it; `ask` came before.
+
+        Raises:
+            BrokenError: the disk did not take it.
+        """
+        number = message.upload
+        try:
+            partial = await in_thread(lambda: self._begin(number, message))
+        except FullError as error:
+            self._failed[number] = error
+            return Have(upload=number)
+        finally:
+            self._asked.discard(number)
+        if partial is None:
+            return Have(upload=number)
+        return Have(upload=number, offset=partial.received, hash=partial.digest)
+
+    def _begin(self, number: int, message: Resume) -> Partial | None:
+        partial = self._partials.begin(self._site, message)
+        if partial is not None:  # here, so that a cancelled connection closes it too
+            self._open[number] = partial
+        return partial
+
+    def _room(self, number: int) -> None:
+        if len(self._open) + len(self._failed) + len(self._asked) >= self._most:
+            raise WireError(f"take upload {number}: over {self._most} are open")
 
     def _write(self, chunk: Chunk, data: bytes) -> None:
         upload = self._open.get(chunk.upload)
@@ -72,27 +121,39 @@ class Uploads:
         upload = self._open.pop(put.upload, None)
         if upload is None or upload.size != put.meta.size:
             if upload is not None:
-                await in_thread(upload.drop)
+                await in_thread(lambda: self._end(upload))
             raise DamagedError(f"take upload {put.upload}: nothing of this size came")
         try:
             await in_thread(lambda: upload.finish(put.hash))
         finally:
-            await in_thread(upload.drop)
+            await in_thread(lambda: self._end(upload))
 
     async def cancel(self, number: int) -> None:
         """Drop an upload; nothing when there is none."""
         upload = self._open.pop(number, None)
         if upload is not None:
-            await in_thread(upload.drop)
+            await in_thread(lambda: self._end(upload))
+
+    def _end(self, upload: Upload, *, keep: bool = False) -> None:
+        if isinstance(upload, Partial):
+            self._partials.end(upload, keep=keep)
+        else:
+            upload.drop()
 
     def forget(self, number: int) -> None:
         """The sender gave an upload up that had found no room."""
         self._failed.pop(number, None)
 
     async def close(self) -> None:
-        """Drop all."""
-        for number in list(self._open):
-            await self.cancel(number)
+        """The connection is over: what may go on with the next one is kept, the rest dropped."""
+        await in_thread(
+            self._end_all
+        )  # in one go: who is replaced meanwhile is cancelled here, and must not stop halfway
+
+    def _end_all(self) -> None:
+        while self._open:
+            _, upload = self._open.popitem()
+            self._end(upload, keep=True)
 
 
 def _meant(chunk: Chunk, data: bytes) -> bytes:

@@ -17,7 +17,7 @@ from replicator.errors import BrokenError, FaultError, ReplicatorError, StreamEr
 from replicator.greeting import greet
 from replicator.item import Item, Outcome
 from replicator.local import LocalArchive
-from replicator.messages import PROTOCOL, Beat, Hello, Put, ToVault, Welcome
+from replicator.messages import PROTOCOL, TAKES, Beat, Hello, Put, ToVault, Welcome
 from replicator.receiver import Receiver
 from replicator.senders import Senders
 from replicator.store import Callbacks, Store
@@ -184,9 +184,10 @@ class VaultServer:
                 )
                 return
         self._number += 1
+        label = str(self._number)
         with LocalArchive(self._settings.root) as archive:
             answer = Answers(archive).answer
-            receiver = Receiver(stream, hello, self, store.objects, label=str(self._number), answer=answer)
+            receiver = Receiver(stream, hello, self, store.objects, store.partials, label=label, answer=answer)
             async with self._senders.take_over(receiver):
                 await self._settled()
                 with self._metrics.connections.labels("sender").track_inprogress():
@@ -206,7 +207,9 @@ class VaultServer:
                 self._readers.discard(stream)
 
     def _welcome(self, positions: dict[str, int]) -> Welcome:
-        return Welcome(protocol=PROTOCOL, vault=self._opened().vault, now_ns=time.time_ns(), positions=positions)
+        return Welcome(
+            protocol=PROTOCOL, vault=self._opened().vault, now_ns=time.time_ns(), positions=positions, takes=TAKES
+        )
 
     async def _beat(self) -> None:
         """Tell everyone each second that the vault lives, and look after the gauges."""
