@@ -120,10 +120,11 @@ class Acts:
 
     def save(self) -> None:
         """As an editor saves: written beside it, flushed or not, renamed over it; sometimes with a backup."""
-        path = self._ground.some()
+        backup = self._chance.random() < 0.3
+        path = self._ground.calm_file() if backup else self._ground.some()
         beside = path + b".new"
         self._ground.put(beside, self._ground.some_bytes(), sync=self._chance.random() < 0.05)
-        if self._chance.random() < 0.3:
+        if backup:
             os.link(path, path + b"~")
         os.rename(beside, path)  # noqa: PTH104 - names are bytes
 
@@ -143,7 +144,7 @@ class Acts:
 
         By a child: another hand may cut the file off under the mapping, and the kernel kills for that.
         """
-        path, stay = self._ground.file(), self._chance.choice([0, 0, 0.3, 1.5, 4.0])
+        path, stay = self._ground.single_file(), self._chance.choice([0, 0, 0.3, 1.5, 4.0])
         child = os.fork()
         if child:
             self._children.append(child)
@@ -155,7 +156,7 @@ class Acts:
 
     def hold_open(self) -> None:
         """A file that a writer keeps open, to write again before it closes it."""
-        fd = os.open(self._ground.file(), os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = os.open(self._ground.single_file(), os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK)
         os.write(fd, b"first")
         self._open.append((time.monotonic() + self._chance.choice([0.05, 0.5, 2.5]), fd))
 
@@ -215,7 +216,7 @@ class Acts:
 
     def hard_link(self) -> None:
         """A second name of a file."""
-        os.link(self._ground.file(), self._ground.new(), follow_symlinks=False)
+        os.link(self._ground.calm_file(), self._ground.new(), follow_symlinks=False)
 
     def replace(self) -> None:
         """A file becomes a folder, a folder a file, either a link."""

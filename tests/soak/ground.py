@@ -22,6 +22,8 @@ SIZES = [0, 1, 10, 100, 1000, 1000, 4096, 4097, 5000, 8000, 20_000, 60_000, 131_
 _DEPTH = 6
 #: Seconds after which a name has been seen.
 _STOOD = 5.0
+#: Seconds after its last mark in which a file may still be held by a hand.
+_HELD = 12.0
 
 
 class Ground:
@@ -86,6 +88,24 @@ class Ground:
             if stat.S_ISREG(found.st_mode) and (found.st_nlink == 1 or found.st_ctime < time.time() - _STOOD):
                 return path
         raise FileNotFoundError
+
+    def calm_file(self) -> bytes:
+        """A file that no hand holds open or mapped any more.
+
+        Where a writer holds a name that is removed, and the file has another name, the writer's end is told of the
+        name that is gone: only a scan finds what it wrote last.
+        """
+        path = self.file()
+        if os.lstat(path).st_ctime > time.time() - _HELD:
+            raise BlockingIOError
+        return path
+
+    def single_file(self) -> bytes:
+        """A file with one name, which may be held."""
+        path = self.file()
+        if os.lstat(path).st_nlink > 1:
+            raise BlockingIOError
+        return path
 
     def folder(self) -> bytes:
         """A folder that is still one."""
