@@ -14,7 +14,7 @@ from tests.soak.site import Moment, Site
 
 #: Small packages of a distribution: programs, links, manuals, odd modes.
 _PACKAGES = ["coreutils", "git-man", "tzdata", "login", "perl-base", "bash", "util-linux"]
-_LETTERS = 1500
+_LETTERS = 500
 _DOCUMENTS = 6
 
 
