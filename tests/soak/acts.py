@@ -1,7 +1,6 @@
 """What people and programs do to a tree, at random; names and paths are bytes, as the kernel has them."""
 
 import ctypes
-import mmap
 import os
 import random
 import shutil
@@ -10,8 +9,8 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import IO
 
+from tests.soak.files import copy_file, opened, remove_tree, write_mapped
 from tests.soak.ground import SHARED, Ground
 
 BIG = [500_000, 1_100_000, 3_000_000, 9_000_000]
@@ -99,7 +98,7 @@ class Acts:
 
     def append(self) -> None:
         """A file that grows."""
-        with _opened(self._ground.file(), os.O_WRONLY | os.O_APPEND) as file:
+        with opened(self._ground.file(), os.O_WRONLY | os.O_APPEND) as file:
             file.write(self._chance.randbytes(self._chance.choice([1, 80, 3000])))
 
     def edit(self) -> None:
@@ -132,7 +131,7 @@ class Acts:
         """A big file, in pieces, now and then with a hole."""
         if self._chance.random() < 0.6:
             return
-        with _opened(self._ground.new(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file:
+        with opened(self._ground.new(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file:
             left = self._chance.choice(BIG)
             if self._chance.random() < 0.3:
                 file.seek(self._chance.choice([4096, 1_000_000, 20_000_000]))
@@ -150,7 +149,7 @@ class Acts:
             self._children.append(child)
             return
         try:
-            _mapped(path, stay, self._chance)
+            write_mapped(path, stay, self._chance)
         finally:
             os._exit(0)
 
@@ -201,14 +200,14 @@ class Acts:
         """A folder with all in it."""
         path = self._ground.folder()
         if path != self._ground.root and (self._ground.small(path) or len(self._ground.paths) > self._ground.most):
-            shutil.rmtree(path)
+            remove_tree(path)
 
     def copy_tree(self) -> None:
         """A folder copied with its times, unless it is a big one."""
         source, to = self._ground.folder(), self._ground.new()
         inside = (to + b"/").startswith(source + b"/")  # it would never end
         if not inside and sum(path.startswith(source + b"/") for path in self._ground.paths) < 60:
-            shutil.copytree(os.fsdecode(source), os.fsdecode(to), symlinks=True, copy_function=_copy)
+            shutil.copytree(os.fsdecode(source), os.fsdecode(to), symlinks=True, copy_function=copy_file)
 
     def symlink(self) -> None:
         """A link to anywhere."""
@@ -224,7 +223,7 @@ class Acts:
         if stat.S_ISDIR(os.lstat(path).st_mode):
             if not self._ground.small(path):
                 return
-            shutil.rmtree(path)
+            remove_tree(path)
             if self._chance.random() < 0.3:
                 os.symlink(b"c", path)  # noqa: PTH211
             else:
@@ -275,29 +274,3 @@ class Acts:
             self._open.remove((due, fd))
             os.write(fd, b"last")
             os.close(fd)
-
-
-def _opened(path: bytes, flags: int) -> IO[bytes]:
-    """A file; a pipe that took its name meanwhile is not waited at, a link not followed."""
-    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
-    return os.fdopen(fd, "wb") if flags & os.O_WRONLY else os.fdopen(fd, "rb")
-
-
-def _copy(source: str, to: str) -> None:
-    if stat.S_ISLNK(os.lstat(source).st_mode):
-        os.symlink(os.readlink(source), to)  # noqa: PTH115, PTH211
-        return
-    there = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    with _opened(os.fsencode(source), os.O_RDONLY) as file, _opened(os.fsencode(to), there) as copy:
-        shutil.copyfileobj(file, copy)
-    shutil.copystat(source, to, follow_symlinks=False)
-
-
-def _mapped(path: bytes, stay: float, chance: random.Random) -> None:
-    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with mmap.mmap(fd, 0) as mapped:
-        os.close(fd)
-        for _ in range(2):
-            at = chance.randrange(len(mapped))
-            mapped[at : at + 1] = chance.randbytes(1)
-            time.sleep(stay)

@@ -11,6 +11,8 @@ from tests.soak.site import Moment, Site, some
 
 #: Moments that are remembered with what the tree was then.
 _REMEMBERED = 12
+#: Seconds after which a hand that is not done never will be.
+_STUCK = 300.0
 #: Rounds between two restores of remembered moments.
 _LOOK_BACK = 5
 
@@ -63,8 +65,7 @@ class Campaign:
             hand.go(acts, rate)
         if fault in _FAULTS:
             _FAULTS[fault](self._site, self._chance, self._over)
-        while not self._over(60.0):
-            pass
+        assert self._over(_STUCK), "a hand is stuck"
         self.faults[fault] += 1
         self.moments.append(self._site.settle())
         if self.rounds % _LOOK_BACK == 0:

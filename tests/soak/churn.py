@@ -24,7 +24,18 @@ class Hand:
 
     def __init__(self, root: Path, outside: Path, seed: int, most: int) -> None:
         """Start it; it waits to be told."""
-        command = [sys.executable, "-m", "tests.soak.churn", str(root), str(outside), str(seed), str(most)]
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            sys.executable,
+            "-m",
+            "tests.soak.churn",
+            str(root),
+            str(outside),
+            str(seed),
+            str(most),
+        ]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._busy = False
         self.done: dict[str, int] = {}

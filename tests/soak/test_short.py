@@ -19,9 +19,9 @@ def test_the_vault_is_the_tree_after_changes_cuts_and_kills(site: Site) -> None:
     """Three hands at once, the line cut, both ends killed: what is newest and each restore are the tree."""
     campaign = Campaign(site, seed=7, most=400)
     try:
-        for fault in ("cuts", "kill both", "none"):
-            campaign.round(150, fault)
-        assert campaign.operations.total() > 200
+        for fault in ("cuts", "storm"):
+            campaign.round(80, fault)
+        assert campaign.operations.total() > 50
         site.demand(campaign.moments[0], file="room")
         site.demand(campaign.moments[-1], file="vault", now=True)
         site.verify(file="vault")
