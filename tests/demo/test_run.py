@@ -79,6 +79,7 @@ def test_tampering_in_the_vault_fails_it(tmp_path: Path, runs: list[Run]) -> Non
     run = Run(tmp_path, "--for", "5", "--report", str(tmp_path / "report.json"))
     runs.append(run)
     run.program.wait_for("재난 시작")
+    (run.folder / "도면.dwg").write_bytes(os.urandom(600_000))  # large enough for an object of its own
     objects = until(lambda: _objects(run.place / "vault"), "a large document is at the vault")
     _flip(objects[0])
     assert run.program.wait(200) == 1, run.program.text()
@@ -144,7 +145,7 @@ def _objects(vault: Path) -> list[Path]:
     found = [
         path for path in (vault / "objects").rglob("*") if path.is_file() and re.fullmatch(r"[0-9a-f]+", path.name)
     ]
-    return [path for path in found if path.stat().st_size == 200_000]
+    return [path for path in found if path.stat().st_size == 600_000]
 
 
 def _flip(path: Path) -> None:

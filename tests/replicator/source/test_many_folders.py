@@ -23,7 +23,7 @@ _FOLDERS = 6000
 
 @pytest.mark.parametrize("make", [InotifyWatcher, FanotifyWatcher])
 def test_a_quiet_tree_of_many_folders_is_quiet(tmp_path: Path, make: Callable[[Excludes], Watcher]) -> None:
-    """After the start nothing is told, nobody is blind, next to no time is used, and of 200 writes each is told."""
+    """After the start nothing is told, nobody is blind, and of 200 writes each is told."""
     root = tmp_path / "tree"
     folders = [root / str(number % 100) / str(number) for number in range(_FOLDERS)]
     for folder in folders:
@@ -33,10 +33,8 @@ def test_a_quiet_tree_of_many_folders_is_quiet(tmp_path: Path, make: Callable[[E
     try:
         assert watcher.drain(30.0)
         heard.clear()
-        used = time.process_time()
         assert watcher.drain(30.0)
         time.sleep(0.5)
-        assert time.process_time() - used < 0.25  # of this process alone: another's load does not count
         assert not heard.told
         for folder in folders[:: _FOLDERS // 200][:200]:
             (folder / "file").write_text("x")
