@@ -31,7 +31,7 @@ demo: setup
 	$(BIN)/bongsu demo $(DEMO)
 
 test: dev packages
-	$(BIN)/python -m pytest -p "no:cacheprovider" -n $(JOBS) --dist loadfile $(TESTS)
+	@bash tests/run.sh $(BIN)/python -m pytest -p "no:cacheprovider" -n $(JOBS) --dist loadfile $(TESTS)
 
 lint: dev
 	$(BIN)/ruff check --no-cache .

@@ -1,9 +1,11 @@
 """A disk that fails when told: `disk.c` preloaded into real processes. It writes what they did to a log."""
 
+import atexit
 import ctypes
 import functools
 import json
 import os
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -37,6 +39,7 @@ class Step(NamedTuple):
 def library() -> Path:
     """The shim, compiled once."""
     folder = Path(tempfile.mkdtemp(prefix="bongsu-disk-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     made = folder / "disk.so"
     command = ["gcc", "-O1", "-shared", "-fPIC", "-o", str(made), str(_SOURCE), "-ldl", "-lpthread"]
     subprocess.run(command, check=True)
