@@ -2,9 +2,7 @@
 
 import os
 import stat
-import threading
 import time
-from collections import deque
 from functools import partial
 
 from replicator.exclude import Excludes
@@ -24,6 +22,7 @@ from replicator.inotify import (
 )
 from replicator.journal_rows import join
 from replicator.walk import Walk, why
+from replicator.watch_thread import WatchThread
 from replicator.watched import Folder
 from replicator.watcher import Dirty, Grade, Listener
 
@@ -36,7 +35,7 @@ _MOVE = 0.1
 _OVERFLOWED = "the kernel's queue of events overflowed"
 
 
-class InotifyWatcher:
+class InotifyWatcher(WatchThread):
     """inotify with a recursion of its own: first the watch on a folder, then its list, so nothing slips between.
 
     Names are bytes. A moved folder keeps its watches and its content is told at the new place; no event waits
@@ -47,15 +46,11 @@ class InotifyWatcher:
     why = ""
 
     def __init__(self, excludes: Excludes | None = None) -> None:
+        super().__init__()
         self._excludes = excludes or Excludes(())
         self._root = b""
         self._told: dict[tuple[bytes, Grade], Dirty] = {}
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
-        self._stopping = False
-        self._lost = False
-        self._rewatching = False
-        self._drains: deque[threading.Event] = deque()
+        self._lost = self._rewatching = False
 
     # ------------------------------------------------------------------ for the owner
 
@@ -70,31 +65,7 @@ class InotifyWatcher:
             raise
         while self._walk and not self._stopping:
             self._step(0)
-        with self._starting:
-            if self._stopping:
-                self._inotify.close()
-                return
-            self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-            self._thread.start()
-
-    def drain(self, limit: float) -> bool:
-        """Wait until what happened before has been told."""
-        if self._thread is None:
-            return True
-        done = threading.Event()
-        self._drains.append(done)
-        self._inotify.wake()
-        return done.wait(limit)
-
-    def stop(self) -> None:
-        """End the thread and give every watch back."""
-        self._stopping = True
-        with self._starting:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._inotify.wake()
-            thread.join()
-            self._inotify.close()
+        self._go_on(self._inotify)
 
     @property
     def folders(self) -> int:
@@ -119,14 +90,10 @@ class InotifyWatcher:
             busy = self._walk or waiting or self._walk.folders.dropping
             self._step(0 if busy else _MOVE if self._walk.folders.detached else None)
             self._drain(rounds=_DRAIN if waiting else 0)
-            for _ in range(waiting):
-                self._drains.popleft().set()
+            self._drained(waiting)
 
-    def _drain(self, rounds: int) -> None:
-        while rounds > 0 and not self._stopping:
-            heard = self._step(0)
-            if not self._walk:
-                rounds = rounds - 1 if heard else 0
+    def _walking(self) -> bool:
+        return bool(self._walk)
 
     def _step(self, limit: float | None) -> bool:
         """Some folders of the walk, one look at the kernel's queue, and what came of both is told."""

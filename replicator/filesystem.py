@@ -2,7 +2,6 @@
 
 import errno
 import os
-import threading
 import time
 from collections import deque
 
@@ -23,6 +22,7 @@ from replicator.fanotify import (
 from replicator.journal_rows import join
 from replicator.places import Places
 from replicator.walk import why
+from replicator.watch_thread import WatchThread
 from replicator.watcher import Dirty, Grade, Listener
 
 #: Events that may wait in the kernel, some 100 bytes each, before they are dropped and a scan takes their place.
@@ -38,7 +38,7 @@ _NAMES = CREATE | DELETE | MOVED_FROM | MOVED_TO
 _OVERFLOWED = "the kernel's queue of events overflowed"
 
 
-class FanotifyWatcher:
+class FanotifyWatcher(WatchThread):
     """fanotify with one mark for the whole file system: nothing to set up for a folder, so nothing slips between.
 
     Events name a folder by its handle; its path is looked up once and remembered until a folder is renamed. A folder
@@ -51,13 +51,11 @@ class FanotifyWatcher:
     why = ""
 
     def __init__(self, excludes: Excludes | None = None) -> None:
+        super().__init__()
         self._excludes = excludes or Excludes(())
         self._told: dict[tuple[bytes, Grade], Dirty] = {}
         self._walk: deque[bytes] = deque()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
-        self._stopping = self._lost = self._doubt = self._news = False
-        self._drains: deque[threading.Event] = deque()
+        self._lost = self._doubt = self._news = False
 
     # ------------------------------------------------------------------ for the owner
 
@@ -77,31 +75,7 @@ class FanotifyWatcher:
         except OSError:
             self._fanotify.close()
             raise
-        with self._starting:
-            if self._stopping:
-                self._fanotify.close()
-                return
-            self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-            self._thread.start()
-
-    def drain(self, limit: float) -> bool:
-        """Wait until what happened before has been told."""
-        if self._thread is None:
-            return True
-        done = threading.Event()
-        self._drains.append(done)
-        self._fanotify.wake()
-        return done.wait(limit)
-
-    def stop(self) -> None:
-        """End the thread and give the group back."""
-        self._stopping = True
-        with self._starting:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._fanotify.wake()
-            thread.join()
-            self._fanotify.close()
+        self._go_on(self._fanotify)
 
     # ------------------------------------------------------------------ in the thread
 
@@ -117,14 +91,10 @@ class FanotifyWatcher:
                 rest = min(rest * 2, _REST_MOST)
             else:
                 rest = _REST
-            for _ in range(waiting):
-                self._drains.popleft().set()
+            self._drained(waiting)
 
-    def _drain(self, rounds: int) -> None:
-        while rounds > 0 and not self._stopping:
-            heard = self._step(0)
-            if not self._walk:
-                rounds = rounds - 1 if heard else 0
+    def _walking(self) -> bool:
+        return bool(self._walk)
 
     def _step(self, limit: float | None) -> bool:
         """Some folders of the walk, one look at the kernel's queue, and what came of both is told."""
