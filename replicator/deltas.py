@@ -89,7 +89,7 @@ class Line:
         with memoryview(commands) as view:
             at = 0
             while at < len(view):
-                part = view[at : at + self._link.chunk_bytes]
+                part = view[at : at + self._link.chunk_bytes(self.upload)]
                 await self._link.chunk(self.upload, self._offset, self._size, part)
                 self._offset += len(part)
                 at += len(part)

@@ -24,13 +24,16 @@ from replicator.messages import (
     Seal,
     ToVault,
 )
+from replicator.packing import Packer, Parcel, Plan, plan
 from replicator.pending import Item
+from replicator.replicator_metrics import LineMetrics
 from replicator.signature import Sums
 from replicator.stream import Stream
 
 #: Most items that wait for the vault's word, and most bytes of theirs.
 WINDOW_ITEMS = 4096
 WINDOW_BYTES = 24 * 1024 * 1024
+_NOTHING = Parcel(b"", 0, "")
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,9 +63,11 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 class Link:
     """For the event loop only. Numbers rise by one with each `Put`, `Delete`, `Seal` and `Mark`."""
 
-    def __init__(self, stream: Stream[FromVault], bandwidth: Bandwidth) -> None:
+    def __init__(self, stream: Stream[FromVault], bandwidth: Bandwidth, metrics: LineMetrics) -> None:
         self._stream = stream
         self._bandwidth = bandwidth
+        self._metrics = metrics
+        self._packer = Packer()
         self._ids = itertools.count(1)
         self._uploads = itertools.count(1)
         self._sent: dict[int, Sent] = {}
@@ -90,10 +95,13 @@ class Link:
         """Say that a path is so; `body` goes in the frame."""
         if sent.known is None:
             raise ValueError("a put needs a state")
+        parcel = _NOTHING
         if body:
-            await self._bandwidth.take(len(body))
+            parcel = self._packed(self._packer.body(body, self._plan()), len(body))
+            await self._bandwidth.take(len(parcel.data))
             if self._slow:
                 await self._stream.drain()
+        self._packer.forget(upload)
         number = self._note(sent)
         known = sent.known
         self._stream.post(
@@ -106,8 +114,9 @@ class Link:
                 seen_ns=seen_ns,
                 inline=body is not None,
                 upload=upload,
+                packed=parcel.packed,
             ),
-            body or b"",
+            parcel.data,
         )
 
     def delete(self, sent: Sent, *, seen_ns: int) -> None:
@@ -155,18 +164,30 @@ class Link:
     async def chunk(self, upload: int, offset: int, size: int, data: memoryview) -> None:
         """The next bytes of an upload of `size` bytes; uploads take turns, so that one chunk at most is in the way."""
         async with self._turn:
-            await self._bandwidth.take(len(data))
-            await self._stream.send(Chunk(upload=upload, offset=offset, size=size), data)
+            parcel = self._packed(self._packer.part(upload, data, self._plan()), len(data))
+            await self._bandwidth.take(len(parcel.data))
+            await self._stream.send(Chunk(upload=upload, offset=offset, size=size, packed=parcel.packed), parcel.data)
 
     async def zeros(self, upload: int, offset: int, size: int, count: int) -> None:
         """The same for bytes that are all zero: they need not travel."""
         async with self._turn:
             await self._stream.send(Chunk(upload=upload, offset=offset, size=size, zeros=count))
 
-    @property
-    def chunk_bytes(self) -> int:
+    def chunk_bytes(self, upload: int) -> int:
         """How many bytes the next chunk should have: few on a slow line, where small files would wait behind it."""
-        return chunk_for(self._rate())
+        rate = self._rate()
+        return chunk_for(rate * self._packer.grow(upload) if rate else None)
+
+    def _plan(self) -> Plan:
+        rates = [rate for rate in (self._stream.pipe.line, self._bandwidth.rate) if rate]
+        return plan(min(rates, default=None), able="zstd" in self.takes)
+
+    def _packed(self, parcel: Parcel, size: int) -> Parcel:
+        if parcel.packed:
+            self._metrics.saved(size - len(parcel.data))
+        else:
+            self._metrics.unpacked(parcel.reason, size)
+        return parcel
 
     @property
     def _slow(self) -> bool:
@@ -180,6 +201,7 @@ class Link:
 
     def cancel(self, upload: int) -> None:
         """Give an upload up."""
+        self._packer.forget(upload)
         self._stream.post(Cancel(upload=upload))
 
     def post(self, message: ToVault) -> None:

@@ -23,9 +23,13 @@ _ENOUGH, _MEMORY = 64 * 1024, 1024 * 1024
 #: Seconds between two looks at the kernel's counts.
 _LOOK = 0.05
 
-#: `struct tcp_info` of linux/tcp.h: bytes acknowledged, and microseconds in which bytes were under way.
+#: Seconds over which the best that the line did counts.
+_BEST = 10.0
+
+#: `struct tcp_info` of linux/tcp.h: bytes acknowledged, bytes a second at which those sent last arrived (while there is
+#: too little to send: the best so far), and microseconds in which bytes were under way.
 _INFO_BYTES = 256
-_ACKED_AT, _BUSY_AT = 120, 168
+_ACKED_AT, _DELIVERED_AT, _BUSY_AT = 120, 160, 168
 _COUNT = struct.Struct("=Q")
 #: TCP_NOTSENT_LOWAT and TCP_USER_TIMEOUT of linux/tcp.h.
 _NOTSENT_LOWAT, _USER_TIMEOUT = 25, 18
@@ -76,6 +80,28 @@ class Speed:
         return self._bytes / self._seconds if self._seconds > 0 else None
 
 
+class Best:
+    """Bytes a second that the line can do: the best of some seconds.
+
+    What this connection does is less when it has little to send, or when the other end is slow to take it.
+    """
+
+    def __init__(self) -> None:
+        self._now = self._before = 0.0
+        self._since = 0.0
+
+    def measured(self, rate: float, now: float) -> None:
+        """One measurement, at a time in monotonic seconds."""
+        if now - self._since >= _BEST:
+            self._now, self._before, self._since = 0.0, self._now, now
+        self._now = max(self._now, rate)
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes a second; None while unknown."""
+        return max(self._now, self._before) or None
+
+
 class Pipe:
     """The sending side of one connection's buffers."""
 
@@ -83,19 +109,29 @@ class Pipe:
         self._transport = transport
         self._socket = transport.get_extra_info("socket")
         self._speed = Speed()
+        self._best = Best()
         self._looked = 0.0
         self._short: int | None = None
 
     @property
     def rate(self) -> float | None:
         """Bytes a second that the line takes; None while unknown."""
+        self._look_now_and_then()
+        return self._speed.rate
+
+    @property
+    def line(self) -> float | None:
+        """Bytes a second that the line could take, had it enough to do; None while unknown."""
+        self._look_now_and_then()
+        return self._best.rate
+
+    def _look_now_and_then(self) -> None:
         now = time.monotonic()
         if now - self._looked >= _LOOK:
             self._looked = now
-            self._look()
-        return self._speed.rate
+            self._look(now)
 
-    def _look(self) -> None:
+    def _look(self, now: float) -> None:
         try:
             info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
         except (OSError, AttributeError):  # closed, or no socket of this kind: its speed stays unknown
@@ -104,6 +140,9 @@ class Pipe:
             return
         (acked,), (busy,) = _COUNT.unpack_from(info, _ACKED_AT), _COUNT.unpack_from(info, _BUSY_AT)
         self._speed.counted(acked, busy / 1e6)
+        if acked >= _ENOUGH:
+            (delivered,) = _COUNT.unpack_from(info, _DELIVERED_AT)
+            self._best.measured(delivered, now)
         self._shorten(self._speed.rate)
 
     def _shorten(self, rate: float | None) -> None:

@@ -40,7 +40,7 @@ INLINE = 256 * 1024
 #: Bytes of one `Chunk` or `Data`.
 CHUNK = 256 * 1024
 #: What this vault can do beside what every vault of the protocol can.
-TAKES = ["resume"]
+TAKES = ["resume", "zstd"]
 
 
 class Beat(Message, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ class Put(Message, frozen=True, kw_only=True):
         seen_ns: when the change was seen, by the sender's clock; told, never trusted.
         inline: whether the bytes follow in this frame.
         upload: the number of the upload that brought the bytes, or 0.
+        packed: how many bytes follow when they are unpacked; 0: they are as they are.
     """
 
     id: int
@@ -31,18 +32,20 @@ class Put(Message, frozen=True, kw_only=True):
     seen_ns: int = 0
     inline: bool = False
     upload: int = 0
+    packed: int = 0
 
 
 class Chunk(Message, frozen=True, kw_only=True):
     """Bytes of a large file, in order from 0. `size` is the whole length. Uploads may be interleaved.
 
-    With `zeros`, so many zero bytes (1 MiB at most) are meant, and none follow.
+    With `zeros`, so many zero bytes (1 MiB at most) are meant, and none follow. `packed` is as in `Put`.
     """
 
     upload: int
     offset: int
     size: int
     zeros: int = 0
+    packed: int = 0
 
 
 class Base(Message, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from replicator.partial import Partials
 from replicator.patches import Patches, unpatched
 from replicator.paths import show
 from replicator.stream import Stream
+from replicator.unpacked import unpacked
 from replicator.uploads import Uploads
 
 #: What one connection may have waiting for its commit before the vault stops reading from it.
@@ -101,7 +102,7 @@ class Receiver:
 
         Raises:
             StreamError: it ended.
-            WireError: it said what a sender may not say.
+            WireError: it said what a sender may not say, or bytes that are not what it said.
             BrokenError: the disk did not take an upload.
         """
         self.welcomed = True
@@ -110,7 +111,7 @@ class Receiver:
                 while True:
                     message, payload = await self.stream.receive()
                     self.heard = Heard(time.monotonic(), time.time_ns(), self.heard.beat)
-                    await self._take(group, message, payload)
+                    await self._take(group, message, unpacked(message, payload))
                     while self._items > _WAITING_ITEMS or self._bytes > _WAITING_BYTES:
                         self._room.clear()
                         await self._room.wait()

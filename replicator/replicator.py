@@ -87,6 +87,7 @@ class Replicator:
             sources=self._sources,
             journal=journal,
             evacuations=self._evacuations,
+            metrics=self._metrics.line,
             changed=self._news.set,
         )
         self._tasks = [asyncio.create_task(source.sight.run()) for source in self._sources]

@@ -8,6 +8,7 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from replicator import packing
 from replicator.pending import Item
 from replicator.watcher import Grade
 
@@ -57,6 +58,30 @@ class SourceMetrics:
         self._failures.labels(reason=reason).inc()
 
 
+class LineMetrics:
+    """What packing does for the line."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._saved = Counter(
+            "bongsu_replication_saved_bytes", "Bytes that packing kept off the line", registry=registry
+        )
+        unpacked = Counter(
+            "bongsu_replication_unpacked_bytes",
+            "Bytes of contents that left as they are, and why",
+            ["reason"],
+            registry=registry,
+        )
+        self._unpacked = {reason: unpacked.labels(reason=reason) for reason in packing.REASONS}
+
+    def saved(self, count: int) -> None:
+        """So many bytes need not travel."""
+        self._saved.inc(count)
+
+    def unpacked(self, reason: str, count: int) -> None:
+        """So many left as they are; `reason` is one of `packing.REASONS`."""
+        self._unpacked[reason].inc(count)
+
+
 class ReplicatorMetrics(Collector):
     """Registers itself; gauges are taken when somebody asks."""
 
@@ -72,6 +97,7 @@ class ReplicatorMetrics(Collector):
         )
         for reason in REASONS:
             self._failures.labels(reason=reason)
+        self.line = LineMetrics(registry)
         self._connected = connected
         self._sources: list[Gauges] = []
         registry.register(self)

@@ -156,7 +156,7 @@ class Sender:
         with memoryview(data) as view:
             start = 0
             while start < len(view):
-                part = view[start : start + self._link.chunk_bytes]
+                part = view[start : start + self._link.chunk_bytes(upload)]
                 await self._link.chunk(upload, offset + start, size, part)
                 start += len(part)
 

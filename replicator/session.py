@@ -19,6 +19,7 @@ from replicator.journal import Journal
 from replicator.link import Link, Sent
 from replicator.messages import PROTOCOL, Beat, Done, End, FromVault, Have, Hello, Listed, Need, Refused, Welcome
 from replicator.reconcile import Reconciler
+from replicator.replicator_metrics import LineMetrics
 from replicator.sender import Sender
 from replicator.source import Source
 from replicator.stream import Stream, connect
@@ -53,6 +54,7 @@ class Session:
         sources: list[Source],
         journal: Journal,
         evacuations: Evacuations,
+        metrics: LineMetrics,
         changed: Callable[[], None],
     ) -> None:
         if config.replicator is None:
@@ -63,6 +65,7 @@ class Session:
         self._sources = {source.id: source for source in sources}
         self._journal = journal
         self._evacuations = evacuations
+        self._metrics = metrics
         self._changed = changed
         self.bandwidth = Bandwidth(self._rate())
         self.connected = False
@@ -86,7 +89,7 @@ class Session:
     async def _once(self) -> None:
         context = client_context(self._host, self._settings.ca, self._settings.cert, self._settings.key)
         stream = await connect(self._host, self._port, context=context)
-        link = Link(stream, self.bandwidth)
+        link = Link(stream, self.bandwidth, self._metrics)
         try:
             welcome = await self._greet(stream)
             self._welcomed(welcome)
