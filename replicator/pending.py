@@ -274,6 +274,11 @@ class Pending:
         return len(self._items) - len(self._aside)
 
     @property
+    def ready(self) -> int:
+        """How many wait for nothing but their turn; some may be counted twice."""
+        return len(self._ready if self._urgent is None else self._urgent)
+
+    @property
     def aside(self) -> dict[bytes, Item]:
         """Those that are set aside, with their reasons."""
         return self._aside

@@ -60,6 +60,7 @@ class Sight:
         inner: Inner,
         dirty: Callable[[Sequence[Dirty]], None],
         found: Callable[[Sequence[Found]], None],
+        full: Callable[[], bool],
         changed: Callable[[], None],
     ) -> None:
         self.root = os.fsencode(settings.path)
@@ -87,7 +88,8 @@ class Sight:
         self._scanner: Scanner | None = None
         self._armed: tuple[int, int] = (0, 0)
         self._wake = asyncio.Event()
-        self._hands = HandOver(self._tell, found)
+        self._full = full
+        self._hands = HandOver(self._tell, found, self._must_wait)
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(2, f"sight-{settings.id}")
         self._scans = ThreadPoolExecutor(1, f"scan-{settings.id}", initializer=low_priority)
@@ -146,6 +148,11 @@ class Sight:
                 return False
             await asyncio.sleep(_GLANCE)
         return await self.drain(max(0.0, until - time.monotonic()))
+
+    @property
+    def behind(self) -> bool:
+        """Whether the scan waits, or has waited, for what it found to be sent."""
+        return self._hands.waited
 
     async def drain(self, limit: float) -> bool:
         """Whether the watcher has told all that happened before, within so many seconds."""
@@ -207,7 +214,7 @@ class Sight:
         asked, blinds, began_ns = self._asked, self._blinds, time.time_ns()
         tree, lost = (self.root, self._number, self._journal, self.excludes), self.inner.covers
         self._scanner = Scanner(*tree, self._hands.hand, lost=lost)
-        self.scanning = True
+        self.scanning, self._hands.waited = True, False
         self._changed()
         try:
             scanned = await self._loop.run_in_executor(self._scans, partial(self._scanner.scan, replaced=replaced))
@@ -227,6 +234,15 @@ class Sight:
         if blinds == self._blinds:
             self._see(began_ns)
         self._answered = max(self._answered, asked)
+
+    def _must_wait(self) -> bool:
+        """In the scan's thread: whether it waits until more is sent; a root that has gone meanwhile ends the scan."""
+        if not self._full():
+            return False
+        if self._scanner is not None and (self._lost or not self.fit()):
+            self._scanner.stop()
+            return False
+        return True
 
     def _see(self, began_ns: int) -> None:
         """A whole scan ended and nothing went unseen since it began."""

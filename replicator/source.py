@@ -37,6 +37,8 @@ _RETRY_PERMANENT = 3600.0
 #: Seconds before a file that changed while it was read is read again, doubled up to the second.
 _BUSY = 0.05
 _BUSY_MOST = 1.0
+#: Paths that wait to be sent before a scan waits for them, some 250 bytes of memory each.
+_AHEAD = 100_000
 #: Seconds between two looks whether a missing root is back.
 _MISSING = 0.2
 
@@ -75,6 +77,7 @@ class Source:
             inner=inner,
             dirty=self._on_dirty,
             found=self._on_found,
+            full=lambda: self.pending.ready >= _AHEAD,
             changed=changed,
         )
         self.missed = Missed()
