@@ -254,7 +254,7 @@ class Sight:
     def _judge(self) -> Verdict:
         root = look(self.root)
         accepted = self._accept.exists()
-        paths = self._journal.count(self._number) or len(self._journal.children(self._number, b""))
+        paths = self._journal.count(self._number, 1) or len(self._journal.children(self._number, b""))
         verdict = judge(self._row.root, root, paths, accepted=accepted)
         if root is not None and verdict.fit:
             self._armed = root.identity

@@ -195,8 +195,8 @@ class Source:
         self.pending.retry(item, time.monotonic(), _busy(item))
 
     def held(self, item: Item) -> None:
-        """The root is not there: nothing can be said of it."""
-        self.pending.retry(item, time.monotonic(), _BUSY_MOST)
+        """The root is not there, or was not looked at yet: nothing can be said of it."""
+        self.pending.retry(item, time.monotonic(), _busy(item))
 
     def failed(self, item: Item, reason: str) -> None:
         """It cannot be read."""

@@ -52,6 +52,17 @@ def test_what_is_put_is_there_at_once_and_after_a_commit(journal: Journal, ino: 
         assert set(journal.by_inode(number, ino)) == {b"a/" + name for name in NAMES}
 
 
+def test_paths_are_counted_as_far_as_asked(journal: Journal) -> None:
+    """A whole count is of one source; whether there is any is known without counting all."""
+    number, _ = journal.source("docs")
+    other, _ = journal.source("other")
+    for each in range(5):
+        journal.put(number, b"%d" % each, _known())
+    journal.flush()
+    assert [journal.count(number), journal.count(number, 1), journal.count(number, 9)] == [5, 1, 5]
+    assert [journal.count(other), journal.count(other, 1)] == [0, 0]
+
+
 def test_random_words_agree_with_a_dict(journal: Journal) -> None:
     """Thousands of puts, removals and commits: every question has the answer that a plain dict gives."""
     chance = random.Random(4)
