@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 
 
 class Line:
-    """A TCP relay. `cut` drops every connection at once; while `down` new ones are dropped too."""
+    """A TCP relay. `cut` drops every connection at once; while `down` new ones are dropped too.
+
+    While `swallow` is set every byte vanishes, and nobody is told; so do then all later ones of the same connection.
+    """
 
     def __init__(self, port: int) -> None:
         self._to = port
         self.port = 0
         self.down = False
+        self.swallow = False
         #: Cut by itself when so many bytes more have gone to the vault; None: never.
         self.cut_after: int | None = None
         self.cuts = 0
@@ -39,8 +43,12 @@ class Line:
                 each.transport.abort()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, count: bool) -> None:
+        deaf = False
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
+                deaf = deaf or self.swallow
+                if deaf:
+                    continue
                 if count and self.cut_after is not None:
                     self.cut_after -= len(data)
                     if self.cut_after <= 0:
@@ -49,7 +57,8 @@ class Line:
                         return
                 writer.write(data)
                 await writer.drain()
-        writer.transport.abort()
+        if not deaf and not self.swallow:
+            writer.transport.abort()
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import pytest
 from replicator.stream import SILENCE
 from tests.replicator.source.far import far_vault, near
 from tests.replicator.source.pair import equal, replicating, until
+from tests.replicator.source.test_silent import silences
 from tests.support.wan import Quality, wan
 
 #: 50 ms one way and back, 5 % lost, 10 Mbit/s.
@@ -46,6 +47,7 @@ def test_a_bad_line_that_is_cut_costs_neither_files_nor_scans(tmp_path: Path, mo
                 kept = changes(tree, 5000, 200)
                 await until(lambda: not running.replicator.status()["vault"]["connected"])
                 await until(lambda: not far.hears)
+                await until(lambda: silences(far.server))
                 await until(lambda: running.source["pending"] >= 200)
                 assert running.source["pending"] <= 200 + 10
                 before = line.bytes[0]
