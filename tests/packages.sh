@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The Debian packages that the tests use as real parts; installed where we may, named where we may not.
+# `soak` and `bench` as the argument ask for those that only these use.
 set -euo pipefail
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
@@ -20,9 +21,14 @@ if [ "${1:-}" = soak ]; then  # the trees from outside
   need psql postgresql
   need soffice libreoffice-writer-nogui
 fi
+if [ "${1:-}" = bench ]; then  # the peers
+  need syncthing syncthing
+  need borg borgbackup
+  need restic restic
+fi
 [ "${#missing[@]}" -eq 0 ] && exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
-  echo "installing for the tests: ${missing[*]}"
+  echo "installing: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   # The services themselves must not start: each test starts its own, on ports of its own.
   policy=/usr/sbin/policy-rc.d
@@ -30,6 +36,6 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 else
-  echo "the tests need these Debian packages: apt-get install ${missing[*]}" >&2
+  echo "these Debian packages are missing, and only root may install them: apt-get install ${missing[*]}" >&2
   exit 1
 fi
