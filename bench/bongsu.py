@@ -1,7 +1,12 @@
 """Ourselves, in the same place as the peer: what is written to `docs` appears in `far`."""
 
+import contextlib
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
+from bench.tap import Tap
+from tests.acceptance import sections
 from tests.acceptance.office import Office
 from tests.support.waiting import until
 
@@ -15,32 +20,36 @@ class Bongsu:
 
     name = "bongsu"
 
-    def __init__(self) -> None:
-        """Start both daemons and wait until the first file has come over."""
-        self.office = Office()
-        self.office.with_replicator()
-        self.docs: Path = self.office.docs
-        self.far: Path = self.office.current
-        (self.docs / "first").write_text("first")
-        self.office.start("vault")
-        self.office.start("replicator")
-        until((self.far / "first").exists, "bongsu's first copy")
+    def __init__(self, *, tapped: bool = False) -> None:
+        """Start both daemons, `tapped` with a tap between them, and wait until the first file has come over."""
+        with contextlib.ExitStack() as undo:
+            self.office = Office()
+            undo.callback(self.office.close)
+            self.office.with_replicator()
+            self._tap = Tap(self.office.ports["stream"]) if tapped else None
+            if self._tap is not None:
+                undo.callback(self._tap.close)
+                ports = {**self.office.ports, "stream": self._tap.port}
+                self.office.room["replicator"] = sections.REPLICATOR.format(**ports)
+            self.docs: Path = self.office.docs
+            self.far: Path = self.office.current
+            (self.docs / "first").write_text("first")
+            self.office.start("vault")
+            self.office.start("replicator")
+            until((self.far / "first").exists, "bongsu's first copy")
+            self._undo = undo.pop_all()
 
-    def acknowledged(self) -> list[tuple[float, float]]:
-        """Return the replicator's own histogram, change seen to durable: (upper bound in seconds, changes up to it)."""
-        name = "bongsu_replication_durable_seconds_bucket"
-        total: dict[float, float] = {}
-        for (sample, labels), value in self.office.metrics("replicator").items():
-            if sample == name:
-                bound = float(dict(labels)["le"])
-                total[bound] = total.get(bound, 0.0) + value
-        return sorted(total.items())
+    @classmethod
+    def tapped(cls) -> "Bongsu":
+        """Start it so that `durable` can be asked."""
+        return cls(tapped=True)
 
-    def durable(self) -> int:
-        """Changes that the vault has acknowledged as durable since the replicator began."""
-        samples = self.office.metrics("replicator").items()
-        return int(sum(value for (name, _), value in samples if name == "bongsu_replication_durable_seconds_count"))
+    def durable(self, contents: Iterable[bytes]) -> float:
+        """When the vault had said of all of these contents that they are durable, by `time.monotonic`."""
+        if self._tap is None:
+            raise AssertionError("there is no tap")
+        return self._tap.durable([sha256(each).digest() for each in contents])
 
     def close(self) -> None:
         """End both and remove everything."""
-        self.office.close()
+        self._undo.close()

@@ -1,64 +1,60 @@
 """5,000 documents of 10 kB are saved at once: how long until the last is at the other building?"""
 
 import os
-import statistics
 import time
 from pathlib import Path
 
 from bench.bongsu import Bongsu
-from bench.figures import table
+from bench.figures import Result, Samples, number, ratio, table
 from bench.lsyncd import Lsyncd
+from bench.peers import Carrier, Peers
+from bench.syncthing import Syncthing
 from bench.writer import Writer
 
-_COUNT, _SIZE = 5_000, 10_000
+_COUNT, _SIZE = int(os.environ.get("BENCH_BURST", "5000")), 10_000
 _LIMIT = 300
+_DURABLE = "bongsu, durable at the vault"
+_NAMES = {
+    "bongsu": "bongsu, plain files in `current/`",
+    "lsyncd": "lsyncd, there (nothing flushed)",
+    "Syncthing": "Syncthing, there (each file flushed)",
+}
 
 
-def run(rounds: int) -> str:
-    """Measure both in turn, `rounds` times, and return the table."""
-    bongsu, lsyncd = Bongsu(), Lsyncd()
-    there: dict[str, list[float]] = {"bongsu": [], "lsyncd": []}
-    durable: list[float] = []
-    try:
-        for number in range(rounds):
-            with Writer(bongsu.docs / f"burst{number}", _COUNT, _SIZE) as writer:
-                before = bongsu.durable()
-                start = writer.go()
-                durable.append(_COUNT / (_durable(bongsu, before) - start))
-                there["bongsu"].append(_COUNT / (_arrived(bongsu.far / f"burst{number}") - start))
-            with Writer(lsyncd.docs / f"burst{number}", _COUNT, _SIZE) as writer:
-                start = writer.go()
-                there["lsyncd"].append(_COUNT / (_arrived(lsyncd.far / f"burst{number}") - start))
-    finally:
-        bongsu.close()
-        lsyncd.close()
-    ours, plain, theirs = (statistics.median(each) for each in (durable, there["bongsu"], there["lsyncd"]))
-    rows = [
-        ["bongsu, durable at the vault", f"{ours:,.0f}", f"{ours / theirs:.1f} x"],
-        ["bongsu, plain files in `current/`", f"{plain:,.0f}", f"{plain / theirs:.1f} x"],
-        ["lsyncd, there (nothing flushed)", f"{theirs:,.0f}", "1"],
-    ]
-    return table([f"burst of {_COUNT:,} x {_SIZE // 1000} kB, first write to last", "files/s", "to lsyncd"], rows)
+def run(rounds: int) -> Result:
+    """Measure all in turn, `rounds` times."""
+    samples = Samples()
+    with Peers[Carrier]({"bongsu": Bongsu.tapped, "lsyncd": Lsyncd, "Syncthing": Syncthing.running}) as peers:
+        for each in range(rounds):
+            peers.each(_burst, f"burst{each}", samples)
+    rows = []
+    for name in (_DURABLE, *_NAMES.values()):
+        rate = samples.middle(name)
+        ratios = [ratio(rate, samples.middle(_NAMES[peer])) for peer in ("lsyncd", "Syncthing")]
+        rows.append([name, number(rate), *ratios])
+    head = [f"burst of {_COUNT:,} x {_SIZE // 1000} kB, first write to last", "files/s", "to lsyncd", "to Syncthing"]
+    return Result(table(head, rows), samples.rounds, peers.failed)
 
 
-def _durable(bongsu: Bongsu, before: int) -> float:
-    limit = time.time() + _LIMIT
-    while bongsu.durable() - before < _COUNT:
-        if time.time() > limit:
-            raise AssertionError(f"{bongsu.durable() - before} of {_COUNT} files were durable within {_LIMIT} s")
-        time.sleep(0.02)
-    return time.time()
+def _burst(peer: Carrier, folder: str, samples: Samples) -> None:
+    with Writer(peer.docs / folder, _COUNT, _SIZE) as writer:
+        start = writer.go()
+        there = _arrived(peer.far / folder)
+    if isinstance(peer, Bongsu):
+        written = (file.read_bytes() for file in (peer.docs / folder).iterdir())
+        samples.add(_DURABLE, _COUNT / (peer.durable(written) - start))
+    samples.add(_NAMES[peer.name], _COUNT / (there - start))
 
 
 def _arrived(folder: Path) -> float:
-    limit = time.time() + _LIMIT
+    limit = time.monotonic() + _LIMIT
     while _there(folder) < _COUNT:
-        if time.time() > limit:
+        if time.monotonic() > limit:
             raise AssertionError(f"{_there(folder)} of {_COUNT} files arrived within {_LIMIT} s")
         time.sleep(0.02)
-    return time.time()
+    return time.monotonic()
 
 
 def _there(folder: Path) -> int:
-    # rsync and we both write under another name first; such names do not end so.
+    # All write under another name first; such names do not end so.
     return sum(entry.name.endswith(".bin") for entry in os.scandir(folder)) if folder.is_dir() else 0

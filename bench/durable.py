@@ -1,4 +1,4 @@
-"""One document of 50 kB is written: how long until it is at the other building?"""
+"""One document of 50 kB is written: how long until it is durable, and seen, at the other building?"""
 
 import os
 import random
@@ -6,66 +6,66 @@ import time
 from pathlib import Path
 
 from bench.bongsu import Bongsu
-from bench.figures import median_of_rounds, milliseconds, table
+from bench.figures import Result, Samples, milliseconds, ratio, table
 from bench.lsyncd import Lsyncd
+from bench.peers import Carrier, Peers
+from bench.syncthing import Syncthing
 
 _SIZE = 50_000
-#: How many documents a round writes, one after the other has arrived.
-_EACH = {"bongsu": 60, "lsyncd": 8}
+#: How many documents a round writes, one after the other has arrived, and the longest pause before each.
+_OURS, _THEIRS = (60, 0.05), (8, 1.0)
+_LIMIT = 60.0
+_SHARES = (0.5, 0.99)
+_DURABLE, _VISIBLE = "bongsu, acknowledged as durable", "bongsu, seen in `current/`"
+_NAMES = {"lsyncd": "lsyncd, seen (nothing flushed)", "Syncthing": "Syncthing, seen (the file flushed)"}
 
 
-def run(rounds: int) -> str:
-    """Measure both in turn, `rounds` times, and return the table."""
-    bongsu, lsyncd = Bongsu(), Lsyncd()
-    try:
-        samples: dict[str, list[list[float]]] = {"bongsu": [], "lsyncd": []}
+def run(rounds: int) -> Result:
+    """Measure all in turn, `rounds` times."""
+    samples = Samples()
+    with Peers[Carrier]({"bongsu": Bongsu.tapped, "lsyncd": Lsyncd, "Syncthing": Syncthing.running}) as peers:
         for number in range(rounds):
-            for peer in (bongsu, lsyncd):
-                samples[peer.name].append(_round(peer.docs, peer.far, number, _EACH[peer.name]))
-        acknowledged = bongsu.acknowledged()
-    finally:
-        bongsu.close()
-        lsyncd.close()
-    return _table(samples) + f"\n\nThe replicator's own histogram, seen to durable: {_shares(acknowledged)}."
+            peers.each(_round, number, samples)
+    return Result(_table(samples), samples.rounds, peers.failed)
 
 
-def _round(docs: Path, far: Path, number: int, count: int) -> list[float]:
-    samples = []
+def _round(peer: Carrier, number: int, samples: Samples) -> None:
+    # Peers with a tick of their own are met at every point of it.
+    count, pause = _OURS if isinstance(peer, Bongsu) else _THEIRS
+    durable, there = [], []
     for each in range(count):
-        name = f"round{number}-{each}.bin"
         content = os.urandom(_SIZE)
-        time.sleep(random.uniform(0.005, 0.05))
-        (docs / name).write_bytes(content)
-        start = time.perf_counter()
-        samples.append(_arrives(far / name, start))
-        if (far / name).read_bytes() != content:
-            raise AssertionError(f"{far / name} is not what was written")
-    return samples
+        time.sleep(random.uniform(0.005, pause))
+        name = f"round{number}-{each}.bin"
+        (peer.docs / name).write_bytes(content)
+        start = time.monotonic()
+        if isinstance(peer, Bongsu):
+            durable.append(peer.durable([content]) - start)
+        there.append(_arrives(peer.far / name) - start)
+        if (peer.far / name).read_bytes() != content:
+            raise AssertionError(f"{peer.far / name} is not what was written")
+    if durable:
+        samples.add(_DURABLE, *durable)
+    samples.add(_NAMES.get(peer.name, _VISIBLE), *there)
 
 
-def _arrives(path: Path, start: float) -> float:
+def _arrives(path: Path) -> float:
+    limit = time.monotonic() + _LIMIT
     while not path.exists():
-        if time.perf_counter() - start > 60:
-            raise AssertionError(f"{path} did not arrive within 60 s")
+        if time.monotonic() > limit:
+            raise AssertionError(f"{path} did not arrive within {_LIMIT:.0f} s")
         time.sleep(0.0002)
-    return time.perf_counter() - start
+    return time.monotonic()
 
 
-def _table(samples: dict[str, list[list[float]]]) -> str:
-    figures = {name: [median_of_rounds(rounds, share) for share in (0.5, 0.99)] for name, rounds in samples.items()}
-    rows = [
-        [name, str(sum(map(len, samples[name]))), milliseconds(middle), milliseconds(late)]
-        for name, (middle, late) in figures.items()
-    ]
-    ratios = [theirs / ours for theirs, ours in zip(figures["lsyncd"], figures["bongsu"], strict=True)]
-    rows.append(["lsyncd / bongsu", "", *(f"{ratio:,.0f} x" for ratio in ratios)])
-    return table(["50 kB, closed to there", "documents", "p50", "p99"], rows)
-
-
-def _shares(buckets: list[tuple[float, float]]) -> str:
-    whole = buckets[-1][1]
-    texts = []
-    for share in (0.5, 0.99):
-        bound = next(bound for bound, count in buckets if count >= share * whole)
-        texts.append(f"{share:.0%} within {milliseconds(bound)}")
-    return ", ".join(texts)
+def _table(samples: Samples) -> str:
+    rows = []
+    for name in (_DURABLE, _VISIBLE, *_NAMES.values()):
+        theirs = [samples.middle(name, share) for share in _SHARES]
+        ratios = [
+            " / ".join(ratio(their, samples.middle(ours, share)) for their, share in zip(theirs, _SHARES, strict=True))
+            for ours in (_DURABLE, _VISIBLE)
+        ]
+        rows.append([name, str(samples.count(name)), *map(milliseconds, theirs), *ratios])
+    head = ["50 kB, closed to", "documents", "p50", "p99", "times our durable, p50 / p99", "times our seen, p50 / p99"]
+    return table(head, rows)

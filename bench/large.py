@@ -3,19 +3,16 @@
 import os
 import random
 import re
-import shutil
-import statistics
 import subprocess
-import tempfile
 import time
 from pathlib import Path
+from typing import Protocol
 
 from bench.bongsu import Bongsu
-from bench.figures import milliseconds, percentile, table
-from bench.lsyncd import RSYNCD, Lsyncd
-from tests.support.mosquitto import answers
-from tests.support.ports import free_port
-from tests.support.process import Program
+from bench.figures import Result, Samples, milliseconds, number, ratio, table
+from bench.lsyncd import Lsyncd
+from bench.peers import Carrier, Peer, Peers
+from bench.rsyncd import Rsyncd
 from tests.support.waiting import until
 
 _GROWING, _APPENDED, _EACH = 64 * 1024 * 1024, 64_000, 4
@@ -26,45 +23,54 @@ _WAYS = {"20 x 100 KiB": (20, 102_400), "2,000 x 1 KiB": (2_000, 1_024)}
 _REST = 1.0
 
 
-def run(rounds: int) -> str:
-    """Measure both in turn, `rounds` times, and return the tables."""
-    return _appends(rounds) + "\n\n" + _changes(rounds)
+def run(rounds: int) -> Result:
+    """Measure all in turn, `rounds` times."""
+    samples = Samples()
+    with Peers[Carrier]({"bongsu": Bongsu, "lsyncd": Lsyncd}) as growing:
+        growing.each(_begin)
+        for _ in range(rounds):
+            growing.each(_appends, samples)
+    with Peers[_Changing]({"bongsu": _Ours, "rsync": _Rsync}) as changing:
+        changing.each(lambda peer: peer.begin())
+        for way in _WAYS:
+            for _ in range(rounds):
+                changing.each(_change, way, samples)
+    text = _appended_table(samples) + "\n\n" + _changed_table(samples)
+    return Result(text, samples.rounds, growing.failed | changing.failed)
 
 
 # ------------------------------------------------------------------ a file that grows
 
 
-def _appends(rounds: int) -> str:
-    bongsu, lsyncd = Bongsu(), Lsyncd()
-    there: dict[str, list[float]] = {"bongsu": [], "lsyncd": []}
-    durable, wire = [], []
-    try:
-        for peer in (bongsu, lsyncd):
-            (peer.docs / "log").write_bytes(os.urandom(_GROWING))
-            _arrives(peer.docs / "log", peer.far / "log")
-        for _ in range(rounds):
-            for _ in range(_EACH):
-                line = _Line(bongsu)
-                there["bongsu"].append(_append(bongsu.docs / "log", bongsu.far / "log"))
-                seconds, sent = line.since()
-                durable.append(seconds)
-                wire.append(sent)
-            there["lsyncd"].append(_append(lsyncd.docs / "log", lsyncd.far / "log"))
-    finally:
-        bongsu.close()
-        lsyncd.close()
-    head = [f"{_APPENDED // 1000} kB appended to 64 MiB", "appends", "durable p50", "there p50", "bytes sent / change"]
-    ours, theirs = (percentile(there[name], 0.5) for name in there)
+def _begin(peer: Carrier) -> None:
+    (peer.docs / "log").write_bytes(os.urandom(_GROWING))
+    _arrives(peer.docs / "log", peer.far / "log")
+
+
+def _appends(peer: Carrier, samples: Samples) -> None:
+    if not isinstance(peer, Bongsu):
+        samples.add(f"append, {peer.name}, there", _append(peer.docs / "log", peer.far / "log"))
+        return
+    found = []
+    for _ in range(_EACH):
+        line = _Line(peer)
+        there = _append(peer.docs / "log", peer.far / "log")
+        found.append((there, *line.since()))
+    for name, values in zip(("there", "durable", "bytes"), zip(*found, strict=True), strict=True):
+        samples.add(f"append, bongsu, {name}", *values)
+
+
+def _appended_table(samples: Samples) -> str:
+    ours, theirs = "append, bongsu, there", "append, lsyncd, there"
+    there, peer, durable = (samples.middle(name) for name in (ours, theirs, "append, bongsu, durable"))
+    sent = ratio(samples.middle("append, bongsu, bytes"), _APPENDED, ".2f")
     rows = [
-        ["bongsu", str(len(durable)), milliseconds(percentile(durable, 0.5)), milliseconds(ours), _ratio(wire)],
-        ["lsyncd", str(len(there["lsyncd"])), "never said", milliseconds(theirs), ""],
-        ["lsyncd / bongsu", "", "", f"{theirs / ours:,.0f} x", ""],
+        ["bongsu", str(samples.count(ours)), milliseconds(durable), milliseconds(there), sent],
+        ["lsyncd", str(samples.count(theirs)), "never said", milliseconds(peer), ""],
+        ["lsyncd / bongsu", "", ratio(peer, durable), ratio(peer, there), ""],
     ]
+    head = [f"{_APPENDED // 1000} kB appended to 64 MiB", "appends", "durable p50", "there p50", "bytes sent / change"]
     return table(head, rows)
-
-
-def _ratio(wire: list[int]) -> str:
-    return f"{statistics.median(wire) / _APPENDED:.2f}"
 
 
 def _append(path: Path, far: Path) -> float:
@@ -77,40 +83,86 @@ def _append(path: Path, far: Path) -> float:
 # ------------------------------------------------------------------ a file that changes here and there
 
 
-def _changes(rounds: int) -> str:
-    bongsu, rsync = Bongsu(), _Rsync()
+class _Changing(Peer, Protocol):
+    """Has a file of 200 MB at both ends."""
+
+    def begin(self) -> None:
+        """Copy it for the first time."""
+
+    def change(self, places: int, size: int) -> dict[str, float]:
+        """Change it in so many places; return seconds and bytes by what they are."""
+
+
+class _Ours:
+    name = "bongsu"
+
+    def __init__(self) -> None:
+        self._bongsu = Bongsu()
+        self._image = self._bongsu.docs / "image"
+        self.close = self._bongsu.close
+
+    def begin(self) -> None:
+        """Write it and wait."""
+        self._image.write_bytes(os.urandom(_BIG))
+        _arrives(self._image, self._bongsu.far / "image")
+
+    def change(self, places: int, size: int) -> dict[str, float]:
+        """Change it and wait."""
+        time.sleep(2 * _REST)  # its signature is made
+        line = _Line(self._bongsu)
+        _scatter(self._image, places, size)
+        there = _arrives(self._image, self._bongsu.far / "image")
+        durable, sent = line.since()
+        return {"there": there, "durable": durable, "bytes": sent}
+
+
+class _Rsync:
+    name = "rsync"
+
+    def __init__(self) -> None:
+        self._rsyncd = Rsyncd()
+        self._docs = self._rsyncd.root / "docs"
+        self.close = self._rsyncd.close
+
+    def begin(self) -> None:
+        """Write it and run `rsync`."""
+        self._docs.mkdir()
+        (self._docs / "image").write_bytes(os.urandom(_BIG))
+        self._once()
+
+    def change(self, places: int, size: int) -> dict[str, float]:
+        """Change it and run `rsync`."""
+        _scatter(self._docs / "image", places, size)
+        return self._once()
+
+    def _once(self) -> dict[str, float]:
+        start = time.monotonic()
+        told = self._rsyncd.push(self._docs, "image", "--stats")
+        seconds = time.monotonic() - start
+        sent = re.search(r"Total bytes sent: ([\d,]+)", told)
+        if sent is None:
+            raise AssertionError(f"rsync did not tell its bytes:\n{told}")
+        return {"there": seconds, "bytes": int(sent[1].replace(",", ""))}
+
+
+def _change(peer: _Changing, way: str, samples: Samples) -> None:
+    for name, value in peer.change(*_WAYS[way]).items():
+        samples.add(f"{way}, {peer.name}, {name}", value)
+
+
+def _changed_table(samples: Samples) -> str:
     rows = []
-    try:
-        for peer in (bongsu, rsync):
-            (peer.docs / "image").write_bytes(os.urandom(_BIG))
-        rsync.once()
-        _arrives(bongsu.docs / "image", bongsu.far / "image")
-        for way, (places, size) in _WAYS.items():
-            ours, theirs = [], []
-            for _ in range(rounds):
-                ours.append(_ours(bongsu, places, size))
-                _scatter(rsync.docs / "image", places, size)
-                theirs.append(rsync.once())
-            durable, there, wire = (statistics.median(column) for column in zip(*ours, strict=True))
-            whole, peer_wire = (statistics.median(column) for column in zip(*theirs, strict=True))
-            rows += [
-                [f"bongsu, {way}", milliseconds(durable), milliseconds(there), f"{wire:,.0f}"],
-                [f"rsync, {way}", "flushes nothing", milliseconds(whole), f"{peer_wire:,.0f}"],
-                ["bongsu / rsync", f"{durable / whole:.2f}", f"{there / whole:.2f}", f"{wire / peer_wire:.2f}"],
-            ]
-    finally:
-        bongsu.close()
-        rsync.close()
+    for way in _WAYS:
+        durable, there, sent, whole, theirs = (
+            samples.middle(f"{way}, {name}")
+            for name in ("bongsu, durable", "bongsu, there", "bongsu, bytes", "rsync, there", "rsync, bytes")
+        )
+        rows += [
+            [f"bongsu, {way}", milliseconds(durable), milliseconds(there), number(sent)],
+            [f"rsync, {way}", "flushes nothing", milliseconds(whole), number(theirs)],
+            ["bongsu / rsync", *(ratio(*pair, ".2f") for pair in ((durable, whole), (there, whole), (sent, theirs)))],
+        ]
     return table(["1% of 200 MB changed in place", "durable", "there", "bytes sent"], rows)
-
-
-def _ours(bongsu: Bongsu, places: int, size: int) -> tuple[float, float, int]:
-    time.sleep(2 * _REST)  # its signature is made
-    line = _Line(bongsu)
-    _scatter(bongsu.docs / "image", places, size)
-    there = _arrives(bongsu.docs / "image", bongsu.far / "image")
-    seconds, sent = line.since()
-    return seconds, there, sent
 
 
 def _scatter(path: Path, places: int, size: int) -> None:
@@ -168,34 +220,3 @@ class _Line:
         port = self._bongsu.office.ports["stream"]
         told = subprocess.run(["ss", "-tinH", f"dport = :{port}"], capture_output=True, text=True, check=True).stdout
         return sum(map(int, re.findall(r"bytes_sent:(\d+)", told)))
-
-
-class _Rsync:
-    """An rsync daemon on the loopback address, and `rsync` to it."""
-
-    def __init__(self) -> None:
-        self._root = Path(tempfile.mkdtemp(prefix="rsync-", dir="/tmp"))
-        self.docs, self.far = self._root / "docs", self._root / "far"
-        self.docs.mkdir()
-        self.far.mkdir()
-        self._port = free_port()
-        settings = self._root / "rsyncd.conf"
-        settings.write_text(RSYNCD.format(root=self._root, far=self.far, port=self._port))
-        self._daemon = Program(["rsync", "--daemon", "--no-detach", f"--config={settings}"], self._root / "out")
-        until(lambda: answers(self._port), "the rsync daemon answers")
-
-    def once(self) -> tuple[float, int]:
-        """Seconds of one whole run, and bytes that left."""
-        start = time.perf_counter()
-        command = ["rsync", "-a", "--stats", f"{self.docs}/", f"rsync://127.0.0.1:{self._port}/far/"]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        seconds = time.perf_counter() - start
-        sent = re.search(r"Total bytes sent: ([\d,]+)", told)
-        if sent is None:
-            raise AssertionError(f"rsync did not tell its bytes:\n{told}")
-        return seconds, int(sent[1].replace(",", ""))
-
-    def close(self) -> None:
-        """End it and remove everything."""
-        self._daemon.terminate()
-        shutil.rmtree(self._root, ignore_errors=True)
