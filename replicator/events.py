@@ -40,6 +40,9 @@ class InotifyWatcher(WatchThread):
 
     Names are bytes. A moved folder keeps its watches and its content is told at the new place; no event waits
     for the other half of a move. The kernel's overflow and its limit of watches are told as `blind`.
+
+    inotify does not say which file bears a name: what was written by a name that came and was gone before anybody
+    looked is told of that name alone. By the file's other names the next scan finds it, and counts it as missed.
     """
 
     method = "inotify"

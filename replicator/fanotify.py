@@ -1,7 +1,8 @@
 """The kernel's fanotify by ctypes: one mark for a whole file system, events that name folder and name.
 
 Needs Linux 5.9, CAP_SYS_ADMIN (a mark on a file system) and CAP_DAC_READ_SEARCH (from a folder's handle to the folder).
-Numbers and layouts are those of `linux/fanotify.h`.
+From Linux 5.17 on the file is told too, by its handle, so that it is known where its name has gone. Numbers and
+layouts are those of `linux/fanotify.h`.
 """
 
 import contextlib
@@ -30,8 +31,9 @@ FILTER = MODIFY | ATTRIB | CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE
 
 _CLOEXEC, _NONBLOCK, _UNLIMITED_QUEUE = 0x1, 0x2, 0x10
 _REPORT_FOLDER_AND_NAME = 0x400 | 0x800
+_REPORT_FILE = 0x200 | 0x1000
 _MARK_ADD, _MARK_FILESYSTEM = 0x1, 0x100
-_FOLDER_AND_NAME = 2
+_FILE, _FOLDER_AND_NAME = 1, 2
 _HANDLE_MAX = 128
 #: Bytes of one read: some thousand events.
 _READ = 256 * 1024
@@ -53,13 +55,16 @@ class Raw(NamedTuple):
 
     Attributes:
         mask: what happened.
-        place: file system and handle of the folder; empty with an overflow.
+        place: file system and handle of the folder; empty with an overflow, and where a file is told of itself: it was
+            given another name, or lost one, or was written by no name at all.
         name: the name in that folder; `.` is the folder itself.
+        file: file system and handle of what bears the name; empty before Linux 5.17, and where nothing is told of it.
     """
 
     mask: int
     place: bytes
     name: bytes
+    file: bytes
 
 
 class Fanotify:
@@ -153,7 +158,7 @@ class Fanotify:
 
 
 def open_place(handle: bytes, mounted: int) -> int:
-    """A descriptor (`O_PATH`) of the folder with this handle, on the file system that `mounted` stands on.
+    """A descriptor (`O_PATH`) of the folder or file with this handle, on the file system that `mounted` stands on.
 
     Raises:
         OSError: ESTALE when it is gone, EPERM without the right.
@@ -162,6 +167,16 @@ def open_place(handle: bytes, mounted: int) -> int:
     if descriptor < 0:
         raise _failure()
     return int(descriptor)
+
+
+def inode_of(handle: bytes, mounted: int) -> int:
+    """The number of the file with this handle, as of `open_place`; 0 when it has no name any more."""
+    descriptor = _libc.open_by_handle_at(mounted, handle, os.O_PATH | os.O_CLOEXEC)
+    if descriptor < 0:  # the rule for a file of one name that was deleted: no exception is made for that
+        return 0
+    found = os.fstat(descriptor)
+    os.close(descriptor)
+    return found.st_ino if found.st_nlink else 0
 
 
 def handle_of(folder: int) -> bytes:
@@ -179,13 +194,15 @@ def handle_of(folder: int) -> bytes:
 
 
 def split_place(place: bytes) -> tuple[int, bytes]:
-    """A place's file system (as `statvfs` numbers it) and handle."""
+    """A place's or a file's file system (as `statvfs` numbers it) and handle."""
     return int.from_bytes(place[:_FSID], "little"), place[_FSID:]
 
 
 def _group() -> int:
     flags = _CLOEXEC | _NONBLOCK | _UNLIMITED_QUEUE | _REPORT_FOLDER_AND_NAME
-    fd = _libc.fanotify_init(flags, os.O_RDONLY | os.O_LARGEFILE)
+    fd = _libc.fanotify_init(flags | _REPORT_FILE, os.O_RDONLY | os.O_LARGEFILE)
+    if fd < 0 and ctypes.get_errno() == errno.EINVAL:  # before Linux 5.17
+        fd = _libc.fanotify_init(flags, os.O_RDONLY | os.O_LARGEFILE)
     if fd < 0:
         raise _failure()
     return int(fd)
@@ -196,19 +213,21 @@ def _parse(data: bytes) -> Iterator[Raw]:
     while at < len(data):
         length, _, _, start, mask, _, _ = _EVENT.unpack_from(data, at)
         if mask & OVERFLOW:
-            yield Raw(mask, b"", b"")
+            yield Raw(mask, b"", b"", b"")
         elif length > start:
             yield _named(mask, data[at + start : at + length])
         at += length
 
 
 def _named(mask: int, info: bytes) -> Raw:
-    """Folder and name are the first and only thing told beside the mask, since nothing else was asked for."""
+    """Folder and name come first, then the file, since nothing else was asked for; or a file alone, or a folder."""
     kind, _, length = _INFO.unpack_from(info)
+    if kind == _FILE:
+        return Raw(mask, b"", b"", info[_INFO.size :])
     handle_length, _ = _HANDLE.unpack_from(info, _INFO.size + _FSID)
     end = _INFO.size + _FSID + _HANDLE.size + handle_length
     name = info[end:length].split(b"\0", 1)[0] if kind == _FOLDER_AND_NAME else b"."
-    return Raw(mask, info[_INFO.size : end], name or b".")
+    return Raw(mask, info[_INFO.size : end], name or b".", info[length + _INFO.size :])
 
 
 _REASONS = {

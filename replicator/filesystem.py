@@ -20,6 +20,7 @@ from replicator.fanotify import (
     Raw,
 )
 from replicator.journal_rows import join
+from replicator.linked import Linked
 from replicator.places import Places
 from replicator.walk import why
 from replicator.watch_thread import WatchThread
@@ -72,6 +73,7 @@ class FanotifyWatcher(WatchThread):
             for folder in self._places.folders:
                 self._fanotify.mark(folder)
             self._places.check(self._fanotify.marked())
+            self._linked = Linked(self._places)
         except OSError:
             self._fanotify.close()
             raise
@@ -112,14 +114,22 @@ class FanotifyWatcher(WatchThread):
                 self._hear(raw)
         if self._fanotify.mounted or self._doubt:
             self._look()
+        inodes = self._linked.inodes()
         if self._told:
             batch, self._told = list(self._told.values()), {}
             self._listener.dirty(batch)
+        if inodes:
+            self._news = True
+            self._listener.linked(inodes)
         return heard
 
     def _hear(self, raw: Raw) -> None:
+        if not raw.place:
+            self._linked.alone(raw.file)
+            return
         folder = self._places.path(raw.place)
         if folder is None:
+            self._linked.named(raw.file, None)
             if raw.mask & IS_FOLDER and raw.mask & _NAMES:
                 self._doubt = True  # the root itself, or a folder above it, may have moved or gone
             return
@@ -129,7 +139,10 @@ class FanotifyWatcher(WatchThread):
         if not path:
             self._tell(path)
         elif path not in self._excludes:
+            self._linked.named(raw.file, path)
             self._name(folder, path, raw)
+        else:
+            self._linked.named(raw.file, None)
 
     def _name(self, folder: bytes, path: bytes, raw: Raw) -> None:
         if raw.mask & _NAMES:

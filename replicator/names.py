@@ -2,15 +2,19 @@
 
 import os
 import stat
+import time
 from collections import OrderedDict
 
 from replicator.change import Kind
 from replicator.journal import Journal
 from replicator.journal_rows import Known
+from replicator.marks import RACY_NS
 
 _Seen = tuple[int, bytes]
 #: Files with one name that are remembered: more than can be under way and not in the journal yet.
 _RECENT = 8192
+#: Names that files with others have lost that are remembered, some 300 bytes each.
+_LOST = 32_768
 
 
 class Names:
@@ -24,6 +28,7 @@ class Names:
         self._journal = journal
         self._seen: dict[int, dict[bytes, _Seen]] = {}
         self._recent: OrderedDict[int, tuple[bytes, _Seen]] = OrderedDict()
+        self._lost: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
 
     def others(self, path: bytes, found: os.stat_result, digest: bytes) -> list[bytes]:
         """The names that were last read in another state; `digest` is empty where it is not known."""
@@ -35,26 +40,63 @@ class Names:
             return []
         names = self._seen.get(found.st_ino)
         if names is None:
-            known = self._journal.by_inode(self._source, found.st_ino)
-            names = self._seen[found.st_ino] = {name: (each.ctime_ns, each.hash) for name, each in known.items()}
-            if found.st_ino in self._recent:
-                name, state = self._recent[found.st_ino]
-                names[name] = state
+            names = self._seen[found.st_ino] = self._names(found.st_ino)
         ctime_ns = found.st_ctime_ns
         names[path] = (ctime_ns, digest)
         return [
             name for name, (at_ns, seen) in names.items() if at_ns != ctime_ns or (digest and seen and seen != digest)
         ]
 
-    def left(self, root: bytes, path: bytes, known: Known | None) -> list[bytes]:
+    def left(self, root: bytes, path: bytes, known: Known | None, ino: int = 0) -> list[bytes]:
         """The names that are left of a file that has lost this one, where it is not as it was read by them.
 
-        What was written by the name that is gone is told of that name alone.
+        What was written by the name that is gone is told of that name alone, also what a writer who opened the file by
+        it writes later.
+
+        Args:
+            root: the source's folder.
+            path: the name.
+            known: what the journal has of it.
+            ino: what bears it now, 0 for nothing.
         """
-        if known is None or known.meta.kind is not Kind.FILE or not known.ino:
+        lost = known.ino if known is not None and known.meta.kind is Kind.FILE and known.ino != ino else 0
+        before, told_ns = self._lost.get(path, (ino, 0))
+        lost = lost or before
+        if lost in {0, ino}:
             return []
-        names = self._journal.by_inode(self._source, known.ino)
-        return [name for name, each in names.items() if name != path and _other(root + b"/" + name, each)]
+        names = self._names(lost)
+        names.pop(path, None)
+        states = {name: _changed_at(root + b"/" + name, lost) for name in names}
+        if names:
+            self._remember(path, lost, max(states.values()))
+        # Each state is told once: two names that have changed places would tell of each other for ever.
+        known_ns = told_ns if lost == before else 0
+        return [name for name, now_ns in states.items() if now_ns not in {0, names[name][0], known_ns}]
+
+    def _remember(self, path: bytes, lost: int, told_ns: int) -> None:
+        """A writer who opened the file by this name may still write."""
+        self._lost[path] = (lost, told_ns)
+        self._lost.move_to_end(path)
+        if len(self._lost) > _LOST:
+            self._lost.popitem(last=False)
+
+    def of(self, root: bytes, ino: int) -> list[bytes]:
+        """The names of a file that was written by one that is unknown, where it may not be as it was read by them."""
+        young_ns = time.time_ns() - RACY_NS
+        return [
+            name
+            for name, (at_ns, _) in self._names(ino).items()
+            if (now_ns := _changed_at(root + b"/" + name, ino)) and (now_ns != at_ns or now_ns > young_ns)
+        ]
+
+    def _names(self, ino: int) -> dict[bytes, _Seen]:
+        """By which names it was read, and in which state; what is under way is not in the journal yet."""
+        known = self._journal.by_inode(self._source, ino)
+        names = {name: (each.ctime_ns, each.hash) for name, each in known.items()}
+        if ino in self._recent:
+            name, state = self._recent[ino]
+            names[name] = state
+        return names | self._seen.get(ino, {})
 
     def _alone(self, path: bytes, found: os.stat_result, digest: bytes) -> None:
         """A second name may come before the journal has the first, and nothing tells the first one then."""
@@ -64,10 +106,10 @@ class Names:
             self._recent.popitem(last=False)
 
 
-def _other(path: bytes, known: Known) -> bool:
-    """Whether this file stands there, and was changed since it was read."""
+def _changed_at(path: bytes, ino: int) -> int:
+    """The change time of this file, 0 where another stands there or none."""
     try:
         found = os.lstat(path)
     except OSError:
-        return False
-    return found.st_ino == known.ino and found.st_ctime_ns != known.ctime_ns
+        return 0
+    return found.st_ctime_ns if found.st_ino == ino else 0

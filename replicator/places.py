@@ -1,10 +1,12 @@
 """From the handles of folders, as fanotify names them, to paths in a tree; and what is mounted in that tree."""
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterable
 
 from replicator.exclude import Excludes
-from replicator.fanotify import handle_of, open_place, split_place
+from replicator.fanotify import handle_of, inode_of, open_place, split_place
 from replicator.mounts import Mount, inside, mounts
 
 #: Folders whose paths are remembered, some 200 bytes each.
@@ -61,6 +63,28 @@ class Places:
         self._paths[place] = found
         return found
 
+    def files(self, files: Iterable[bytes]) -> dict[bytes, int]:
+        """The numbers of these files, by their handles; without those that are gone."""
+        systems: dict[int, list[tuple[bytes, bytes]]] = {}
+        for file in files:
+            number, handle = split_place(file)
+            systems.setdefault(number, []).append((file, handle))
+        found: dict[bytes, int] = {}
+        for number, handles in systems.items():
+            with contextlib.suppress(OSError):  # unmounted
+                mounted = self._mount(number)
+                inodes = [(file, inode_of(handle, mounted)) for file, handle in handles]
+                os.close(mounted)
+                found.update((file, ino) for file, ino in inodes if ino)
+        return found
+
+    def bears(self, path: bytes, ino: int) -> bool:
+        """Whether this name is the file's."""
+        try:
+            return os.lstat(self.root + b"/" + path).st_ino == ino
+        except OSError:
+            return False
+
     def forget(self) -> None:
         """A folder was renamed: any path may be another."""
         self._paths.clear()
@@ -88,11 +112,8 @@ class Places:
         Raises:
             OSError: the folder is gone.
         """
-        folder, device = self._systems.get(number, (self.root, -1))
-        mounted = _open(folder)
+        mounted = self._mount(number)
         try:
-            if os.fstat(mounted).st_dev != device:
-                raise OSError(errno.ESTALE, "unmounted")
             found = open_place(handle, mounted)
         finally:
             os.close(mounted)
@@ -105,6 +126,19 @@ class Places:
         if path == self._real:
             return b""
         return path[len(self._start) :] if path.startswith(self._start) else None
+
+    def _mount(self, number: int) -> int:
+        """A descriptor of a folder on the file system of this number.
+
+        Raises:
+            OSError: it is not mounted in the tree any more.
+        """
+        folder, device = self._systems.get(number, (self.root, -1))
+        descriptor = _open(folder)
+        if os.fstat(descriptor).st_dev != device:
+            os.close(descriptor)
+            raise OSError(errno.ESTALE, "unmounted")
+        return descriptor
 
     def _mounted(self) -> list[Mount]:
         """What is mounted in the tree, excluded folders left out."""

@@ -59,6 +59,10 @@ class Reader:
         """A new connection: whether the vault has the folders is asked anew."""
         self._parents = set()
 
+    def linked(self, inodes: Sequence[int]) -> list[bytes]:
+        """The names of these files by which they are to be read again."""
+        return [name for ino in inodes for name in self._names.of(self._root, ino)]
+
     def read(self, items: Sequence[Item]) -> tuple[list[Outcome], list[Item]]:
         """What to do with each, in order, parents before their children; and those that did not fit in the batch."""
         outcomes: list[Outcome] = []
@@ -129,8 +133,7 @@ class Reader:
         if kind is None:
             return self._missing(item)
         known = self._journal.get(self._source, item.path)
-        if known is not None and known.ino != found.st_ino:
-            self._left = self._names.left(self._root, item.path, known)
+        self._left = self._names.left(self._root, item.path, known, found.st_ino)
         if known is not None and known.meta.kind is Kind.FOLDER and kind is not Kind.FOLDER:
             inside = self._inside(item, known)
             if inside is not None:

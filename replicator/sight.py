@@ -36,7 +36,7 @@ _Result = TypeVar("_Result")
 
 
 class Sight:
-    """One source's eyes. `run` until cancelled; what it sees it hands to `dirty` and `found` in the event loop.
+    """One source's eyes. `run` until cancelled; what it sees it hands on in the event loop.
 
     Attributes:
         blind_since_ns: since when changes may have gone unseen, 0 when none has. Closed only by a whole scan.
@@ -59,6 +59,7 @@ class Sight:
         accept: Path,
         inner: Inner,
         dirty: Callable[[Sequence[Dirty]], None],
+        linked: Callable[[Sequence[int]], None],
         found: Callable[[Sequence[Found]], None],
         full: Callable[[], bool],
         changed: Callable[[], None],
@@ -72,7 +73,7 @@ class Sight:
         self._make = make
         self._accept = accept
         self.inner = inner
-        self._dirty = dirty
+        self._dirty, self._linked = dirty, linked
         self._changed = changed
         self.method, self.why = "none", ""
         self.scanning = False
@@ -163,6 +164,10 @@ class Sight:
     def dirty(self, batch: Sequence[Dirty]) -> None:
         """As of `Listener`."""
         self._tell(self._dirty, batch)
+
+    def linked(self, inodes: Sequence[int]) -> None:
+        """As of `Listener`."""
+        self._tell(self._linked, inodes)
 
     def blind(self, reason: str, *, lasting: bool) -> None:
         """As of `Listener`."""

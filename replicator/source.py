@@ -20,6 +20,7 @@ from replicator.leftover import Leftovers
 from replicator.link import Sent
 from replicator.messages import Refused
 from replicator.missed import Missed
+from replicator.other_names import OtherNames
 from replicator.outcome import Outcome
 from replicator.pending import Item, Pending
 from replicator.reader import Reader
@@ -76,6 +77,7 @@ class Source:
             accept=self.accept,
             inner=inner,
             dirty=self._on_dirty,
+            linked=self._on_linked,
             found=self._on_found,
             full=lambda: self.pending.ready >= _AHEAD,
             changed=changed,
@@ -86,6 +88,7 @@ class Source:
         self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root)
         self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")
         self.large_threads = ThreadPoolExecutor(2, f"large-{settings.id}")
+        self._other_names = OtherNames(self._reader.linked, self.threads, self.named, self.sight.blind)
         self._leftovers = Leftovers(self.sight.root, self.number, journal, self.threads, self.named)
 
     def load(self) -> None:
@@ -111,6 +114,9 @@ class Source:
             self.missed.told(dirty.path)
             self.pending.add(dirty.path, dirty.seen_ns, now, grade=dirty.grade)
         self.wake.set()
+
+    def _on_linked(self, inodes: Sequence[int]) -> None:
+        self._other_names.look(inodes)
 
     def _on_found(self, batch: Sequence[Found]) -> None:
         now, seen_ns = time.monotonic(), time.time_ns()
@@ -179,6 +185,7 @@ class Source:
         """These changed together with a path that was read."""
         now, seen_ns = time.monotonic(), time.time_ns()
         for path in paths:
+            self.missed.told(path)
             self.pending.add(path, seen_ns, now)
         if paths:
             self.wake.set()

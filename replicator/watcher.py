@@ -30,6 +30,9 @@ class Listener(Protocol):
     def dirty(self, batch: Sequence[Dirty]) -> None:
         """These paths may have changed."""
 
+    def linked(self, inodes: Sequence[int]) -> None:
+        """These files, by their numbers, may have changed by a name that is gone or was never told; as of `dirty`."""
+
     def blind(self, reason: str, *, lasting: bool) -> None:
         """Changes may have gone unseen: a whole scan that begins now must find them. May be told again.
 
@@ -44,6 +47,8 @@ class Watcher(Protocol):
     """Tells a `Listener` of changes under one root. "Dirty" is all it says: whoever is told looks for themselves.
 
     Contract: after `start` has returned every change is told within moments, or `blind` is.
+    A change of a file with several names is told of the name by which it came; where that name is gone, a watcher that
+    can tells `linked`.
     Paths may be told without cause and more than once. A watcher serves one start; `stop` may be called at any time,
     twice, and before `start`; nothing is told after it has returned. `drain` returns when what happened before
     the call has been told. All three block and belong in a thread. `method` names it for people, and `why` says why it

@@ -36,12 +36,17 @@ class Heard:
 
     def __init__(self) -> None:
         self.told: list[Dirty] = []
+        self.inodes: set[int] = set()
         self.blinds: list[tuple[str, bool]] = []
         self.losses: list[str] = []
 
     def dirty(self, batch: Sequence[Dirty]) -> None:
         """As of `Listener`."""
         self.told += batch
+
+    def linked(self, inodes: Sequence[int]) -> None:
+        """As of `Listener`."""
+        self.inodes.update(inodes)
 
     def blind(self, reason: str, *, lasting: bool) -> None:
         """As of `Listener`."""
@@ -58,3 +63,4 @@ class Heard:
     def clear(self) -> None:
         """Begin anew."""
         self.told.clear()
+        self.inodes.clear()

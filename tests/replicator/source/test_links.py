@@ -1,0 +1,174 @@
+"""A file of several names is at the vault as it is under each of them, by whichever name it was written."""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from replicator import missed
+from replicator.events import InotifyWatcher
+from replicator.fanotify import Fanotify
+from replicator.filesystem import FanotifyWatcher
+from replicator.inotify import Inotify
+from tests.replicator.source.eyes import WATCHERS
+from tests.replicator.source.pair import Running, equal, replicating, settings, until, vault
+from tests.replicator.source.support import LIMIT, Heard
+
+Kind = type[InotifyWatcher | FanotifyWatcher]
+
+
+class Ears:
+    """The kernel's queue, which is not read while `held`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._free = threading.Event()
+        self._free.set()
+        for kind in (Fanotify, Inotify):
+            self._hold(monkeypatch, kind)
+
+    def _hold(self, monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
+        read = kind.read
+
+        def reading(ear: Any, limit: float | None) -> Any:
+            heard = read(ear, limit)
+            self._free.wait()
+            return heard
+
+        monkeypatch.setattr(kind, "read", reading)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Meanwhile nothing is heard."""
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._free.set()
+
+
+@pytest.fixture
+def ears(monkeypatch: pytest.MonkeyPatch) -> Ears:
+    """To be held."""
+    return Ears(monkeypatch)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A file of one name, and one of two."""
+    path = tmp_path / "tree"
+    path.mkdir()
+    (path / "single").write_text("first")
+    (path / "one").write_text("first")
+    (path / "other").hardlink_to(path / "one")
+    return path
+
+
+@asynccontextmanager
+async def seen(kind: Kind, tree: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+    """A tree that is at the vault and is watched so; no scan is due for an hour."""
+    monkeypatch.setattr("replicator.source.BestWatcher", kind)
+    async with (
+        vault(tree.parent / "vault") as server,
+        replicating(settings(tree.parent / "state", server.port, tree)) as running,
+    ):
+        await running.settle()
+        await equal(tree, tree.parent / "vault")
+        yield running
+
+
+@pytest.mark.parametrize("kind", WATCHERS)
+@pytest.mark.parametrize("name", ["single", "one"])
+def test_written_by_a_name_that_came_and_went(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, ears: Ears, kind: Kind, name: str
+) -> None:
+    """A new name is written by and is gone before anybody looks: fanotify tells of the file; else a scan counts it."""
+    monkeypatch.setattr(missed, "_PATIENCE", 0.2)
+
+    async def scenario() -> None:
+        async with seen(kind, tree, monkeypatch) as running:
+            with ears.held():
+                (tree / "short").hardlink_to(tree / name)
+                with (tree / "short").open("a") as file:
+                    file.write("more")
+                (tree / "new").write_text("new")
+                (tree / "short").unlink() if name == "single" else (tree / "new").rename(tree / "short")
+            if kind is InotifyWatcher:
+                await running.settle()
+                running.replicator._sources[0].sight._ask()
+                await until(lambda: running.source["missed"])
+            await equal(tree, tree.parent / "vault")
+            assert kind is InotifyWatcher or not running.source["missed"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("kind", WATCHERS)
+@pytest.mark.parametrize("end", ["removed", "replaced"])
+def test_written_on_by_a_name_that_is_gone(tree: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, end: str) -> None:
+    """A writer holds the file by a name that goes: what it writes later is read by the name that is left."""
+
+    async def scenario() -> None:
+        async with seen(kind, tree, monkeypatch):
+            with (tree / "other").open("a") as file:
+                file.write("more")
+                file.flush()
+                if end == "removed":
+                    (tree / "other").unlink()
+                else:
+                    (tree / "new").write_text("new")
+                    (tree / "new").rename(tree / "other")
+                await equal(tree, tree.parent / "vault")
+                file.write(" and more")
+            await equal(tree, tree.parent / "vault")
+
+    asyncio.run(scenario())
+
+
+def test_written_by_a_name_outside(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name outside of the tree that was given while somebody watched is one by which changes are seen."""
+    outside = tree.parent / "outside"
+
+    async def scenario() -> None:
+        async with seen(FanotifyWatcher, tree, monkeypatch):
+            outside.hardlink_to(tree / "single")
+            await equal(tree, tree.parent / "vault")
+            outside.write_text("by the name outside")
+            await equal(tree, tree.parent / "vault")
+
+    asyncio.run(scenario())
+
+
+def test_files_of_one_name_are_told_by_name_alone(tree: Path) -> None:
+    """Writing, replacing and deleting a file of one name tells of no other names, and asks no journal."""
+    heard, watcher = Heard(), FanotifyWatcher()
+    watcher.start(os.fsencode(tree), heard)
+    try:
+        (tree / "new").write_text("x")
+        inodes = {(tree / name).stat().st_ino for name in ("new", "single")}
+        (tree / "new").rename(tree / "single")
+        (tree / "single").unlink()
+        assert watcher.drain(LIMIT)
+        assert b"single" in heard.paths()
+        assert not heard.inodes & inodes  # others are told, of the whole file system
+    finally:
+        watcher.stop()
+
+
+def test_a_kernel_that_does_not_tell_of_files(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Linux 5.17 the kernel refuses to tell of the file: folders and names are told as before."""
+    monkeypatch.setattr("replicator.fanotify._REPORT_FILE", 0x1000)  # without its other half any kernel refuses it
+    heard, watcher = Heard(), FanotifyWatcher()
+    watcher.start(os.fsencode(tree), heard)
+    try:
+        (tree / "third").hardlink_to(tree / "one")
+        (tree / "third").write_text("longer")
+        assert watcher.drain(LIMIT)
+        assert b"third" in heard.paths()
+        assert not heard.inodes
+    finally:
+        watcher.stop()
