@@ -6,18 +6,18 @@ import socket
 import ssl
 from typing import Generic, TypeVar
 
+from replicator.connection import Connection
 from replicator.errors import FaultError, StreamError, TlsError, WireError
 from replicator.link_pipe import Pipe, notice_loss
 from replicator.messages import Fault, FromVault, ToVault
 from replicator.tls import handshake_error, refused_error
-from replicator.wire import Frames, Message, encode, from_vault, to_vault
+from replicator.wire import Message, encode, from_vault, to_vault
 
 #: Seconds without a byte after which the other end is held to be gone; both ends beat each second. A line that was cut
 #: is noticed, and told, within 10 s.
 SILENCE = 9.0
 #: Seconds that connecting and the handshake may take.
 HANDSHAKE = 10.0
-_READ = 256 * 1024
 
 _Said = TypeVar("_Said")
 
@@ -28,13 +28,13 @@ class Stream(Generic[_Said]):
     Cancelling `receive` loses nothing; cancelling `send` may leave the frame sent. `close` may be called twice.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: Frames[_Said]) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._frames = frames
-        self._silent_tls = writer.get_extra_info("ssl_object") is not None  # until its first word
-        self.peer = _name(writer.get_extra_info("peername"))
-        self.pipe = Pipe(writer.transport)
+    def __init__(self, connection: Connection[_Said]) -> None:
+        self._connection = connection
+        self._transport = connection.transport
+        self._frames = connection.frames
+        self._silent_tls = self._transport.get_extra_info("ssl_object") is not None  # until its first word
+        self.peer = _name(self._transport.get_extra_info("peername"))
+        self.pipe = Pipe(self._transport)
 
     async def send(self, message: Message, payload: bytes | memoryview = b"") -> None:
         """Hand one frame to the connection; waits while the other end is slow.
@@ -49,19 +49,19 @@ class Stream(Generic[_Said]):
     def post(self, message: Message, payload: bytes | memoryview = b"") -> None:
         """As `send`, without waiting: whoever posts much must `drain` now and then."""
         data = encode(message, payload)
-        if self._writer.is_closing():
+        if self._transport.is_closing():
             raise StreamError(f"send to {self.peer}: connection closed")
-        self._writer.write(data)
+        self._transport.write(data)
 
     @property
     def closing(self) -> bool:
         """Whether it is over or about to be."""
-        return self._writer.is_closing()
+        return self._transport.is_closing()
 
     async def drain(self) -> None:
         """Wait until the other end has taken most of what was posted."""
         try:
-            await self._writer.drain()
+            await self._connection.drain()
         except OSError as error:
             raise self._lost("send to", error) from None
 
@@ -75,23 +75,27 @@ class Stream(Generic[_Said]):
             StreamError: the connection ended, by us or by them, or is silent; `FaultError` when they said why.
             WireError: what came is no message.
         """
-        while (got := self._frames.next()) is None:
-            self._frames.feed(await self._read(SILENCE if silence is None else silence))
-        if isinstance(got[0], Fault):
+        while (got := self.take()) is None:
+            await self._hear(SILENCE if silence is None else silence)
+        return got
+
+    def take(self) -> tuple[_Said, bytes] | None:
+        """As `receive`, without waiting; None when no whole message is here."""
+        got = self._frames.next()
+        if got is not None and isinstance(got[0], Fault):
             raise FaultError(got[0].code, got[0].text, hint=got[0].hint)
         return got
 
-    async def _read(self, silence: float) -> bytes:
+    async def _hear(self, silence: float) -> None:
         try:
-            async with asyncio.timeout(silence):
-                data = await self._reader.read(_READ)
+            more = await self._connection.hear(silence)
         except TimeoutError:
             raise StreamError(f"hear from {self.peer}: silent for {silence:.0f} s") from None
         except OSError as error:
             raise self._lost("hear from", error) from None
-        if data:
+        if more:
             self._silent_tls = False
-            return data
+            return
         if self._silent_tls:
             raise refused_error(self.peer)
         if self._frames.partial:
@@ -114,20 +118,18 @@ class Stream(Generic[_Said]):
 
     def abort(self) -> None:
         """Cut the connection at once; `receive` then ends with `StreamError`."""
-        self._writer.transport.abort()
+        self._transport.abort()
 
     async def close(self) -> None:
         """Close, giving what was sent a short time to leave."""
-        self._writer.close()
+        self._transport.close()
         # Never under a timeout: that would cancel what is waited for, and with it whoever waits next.
-        closed = asyncio.ensure_future(self._writer.wait_closed())
         try:
-            await asyncio.wait([closed], timeout=1)
+            await asyncio.wait([self._connection.ended], timeout=1)
         finally:
-            if not closed.done():
-                self._writer.transport.abort()
-        with contextlib.suppress(OSError):
-            await closed
+            if not self._connection.ended.done():
+                self._transport.abort()
+        await asyncio.wait([self._connection.ended])
 
 
 async def connect(
@@ -147,8 +149,8 @@ async def connect(
     peer = f"{host}:{port}"
     try:
         async with asyncio.timeout(limit):
-            reader, writer = await asyncio.open_connection(
-                host, port, ssl=context, limit=_READ, server_hostname=host if context else None
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: Connection(from_vault()), host, port, ssl=context, server_hostname=host if context else None
             )
     except TimeoutError:
         raise StreamError(f"connect to vault {peer}: no answer in {limit:.0f} s", hint=_HINT) from None
@@ -157,8 +159,8 @@ async def connect(
     except OSError as error:
         raise StreamError(f"connect to vault {peer}: {_why(error)}", hint=_HINT) from None
     with contextlib.suppress(OSError):  # it is over already: whoever speaks first hears why
-        notice_loss(writer.get_extra_info("socket"), SILENCE)
-    return Stream(reader, writer, from_vault())
+        notice_loss(connection.transport.get_extra_info("socket"), SILENCE)
+    return Stream(connection)
 
 
 _HINT = "is the vault running, and does the network let this port through?"
@@ -179,18 +181,15 @@ async def accept(
         raise StreamError(f"accept connection: {_why(error)}") from None
     with contextlib.suppress(OSError):
         notice_loss(sock, SILENCE)
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=_READ, loop=loop)
-    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
     try:
-        transport, _ = await loop.connect_accepted_socket(
-            lambda: protocol, sock, ssl=context, ssl_handshake_timeout=limit if context else None
+        _, connection = await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: Connection(to_vault()), sock, ssl=context, ssl_handshake_timeout=limit if context else None
         )
     except ssl.SSLError as error:
         raise handshake_error(peer, error) from None
     except (OSError, TimeoutError) as error:
         raise TlsError(f"secure connection with {peer}: {_why(error)}") from None
-    return Stream(reader, asyncio.StreamWriter(transport, protocol, reader, loop), to_vault())
+    return Stream(connection)
 
 
 async def listen(host: str, port: int) -> socket.socket:

@@ -21,9 +21,12 @@ PAYLOAD_MAX = 1024 * 1024
 _PREFIX = 2
 #: Most bytes after the length.
 FRAME_MAX = _PREFIX + HEADER_MAX + PAYLOAD_MAX
+#: Bytes that are read at once: as many as a processor keeps near until they are looked at.
+READ = 256 * 1024
 
 _LENGTH = struct.Struct(">I")
 _HEAD = struct.Struct(">IH")
+_HELD = _LENGTH.size + FRAME_MAX + READ
 _encoder = msgspec.msgpack.Encoder()
 
 _Said = TypeVar("_Said")
@@ -44,22 +47,40 @@ def encode(message: Message, payload: bytes | memoryview = b"") -> bytes:
 
 
 class Frames(Generic[_Said]):
-    """Cuts a stream of bytes into messages: `feed` it what came, then `next` until None.
+    """Cuts bytes into messages: write what came to `room`, say how much to `filled`, then `next` until None.
 
-    It holds at most one frame and what came after it with the same `feed`.
+    `feed` does the first two for bytes that are at hand. It holds at most one frame and `READ` bytes, or what was fed.
     """
 
     def __init__(self, decoder: "msgspec.msgpack.Decoder[_Said]") -> None:
         self._decoder = decoder
-        self._bytes = bytearray()
-        self._at = 0
+        self._bytes = bytearray(_HELD)  # taken from the machine page by page, as it is written to
+        self._view = memoryview(self._bytes)
+        self._start = self._end = 0
+
+    def room(self) -> memoryview:
+        """Where the next bytes go, `READ` at most; empty while messages must be taken first."""
+        if self._start == self._end:
+            self._start = self._end = 0
+        elif self._start and len(self._view) - self._end < READ:
+            held = self._end - self._start
+            self._view[:held] = self._view[self._start : self._end]
+            self._start, self._end = 0, held
+        return self._view[self._end : self._end + READ]
+
+    def filled(self, count: int) -> None:
+        """So many bytes were written to `room`."""
+        self._end += count
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they came."""
-        if self._at:
-            del self._bytes[: self._at]
-            self._at = 0
-        self._bytes += data
+        held = self._end - self._start
+        if len(self._view) - self._end < len(data):
+            grown = bytearray(max(held + len(data), _HELD))
+            grown[:held] = self._view[self._start : self._end]
+            self._bytes, self._view, self._start, self._end = grown, memoryview(grown), 0, held
+        self._view[self._end : self._end + len(data)] = data
+        self._end += len(data)
 
     def next(self) -> tuple[_Said, bytes] | None:
         """The next message with its payload; None when more bytes are needed.
@@ -67,22 +88,26 @@ class Frames(Generic[_Said]):
         Raises:
             WireError: these bytes are no frame; nothing after them can be trusted.
         """
-        have = len(self._bytes) - self._at
+        start, have = self._start, self._end - self._start
         if have < _LENGTH.size:
             return None
-        (length,) = _LENGTH.unpack_from(self._bytes, self._at)
+        (length,) = _LENGTH.unpack_from(self._bytes, start)
         if not _PREFIX <= length <= FRAME_MAX:
             raise WireError(f"read frame: a length of {length} bytes", hint="the other end does not speak bongsu")
         if have < _LENGTH.size + length:
             return None
-        start = self._at
-        self._at += _LENGTH.size + length
+        self._start += _LENGTH.size + length
         return self._parse(start, length)
+
+    @property
+    def full(self) -> bool:
+        """Whether messages must be taken before more bytes come."""
+        return self._end - self._start > _HELD - READ
 
     @property
     def partial(self) -> bool:
         """Whether a frame has begun that is not whole."""
-        return len(self._bytes) > self._at
+        return self._end > self._start
 
     def _parse(self, start: int, length: int) -> tuple[_Said, bytes]:
         _, header_length = _HEAD.unpack_from(self._bytes, start)
@@ -92,12 +117,11 @@ class Frames(Generic[_Said]):
             raise WireError(f"read frame: a payload of {length - _PREFIX - header_length} bytes")
         body = start + _HEAD.size
         end = start + _LENGTH.size + length
-        with memoryview(self._bytes) as view:
-            try:
-                message = self._decoder.decode(view[body : body + header_length])
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise WireError(f"read frame: {error}", hint="the other end is of another version") from None
-            return message, bytes(view[body + header_length : end])
+        try:
+            message = self._decoder.decode(self._view[body : body + header_length])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise WireError(f"read frame: {error}", hint="the other end is of another version") from None
+        return message, bytes(self._view[body + header_length : end])
 
 
 def to_vault() -> Frames[ToVault]:

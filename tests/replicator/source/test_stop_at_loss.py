@@ -23,7 +23,7 @@ async def lose_and_stop(folder: Path, streams: list[Stream[FromVault]], turns: i
         running = Running(settings(folder / "state", server.port, folder / "tree"))
         await running.replicator.start()
         await until(lambda: streams)
-        streams[-1]._writer.transport.abort()
+        streams[-1].abort()
         for _ in range(turns):
             await asyncio.sleep(0)
         stop = asyncio.create_task(running.replicator.stop(timedelta(0)))

@@ -96,7 +96,7 @@ def test_both_ends_with_certificates_speak_tls_1_3(tmp_path: Path, office: Offic
     async def scenario() -> None:
         async with serving(tmp_path, ca=office.ours.ca, cert=office.vault.cert, key=office.vault.key) as server:
             async with sending(server.port, context=_client(office, office.room)) as sender:
-                assert sender.stream._writer.get_extra_info("ssl_object").version() == "TLSv1.3"
+                assert sender.stream._transport.get_extra_info("ssl_object").version() == "TLSv1.3"
                 assert isinstance(await sender.file(b"large", b"x" * 3_000_000), Done)
             address = VaultAddress("127.0.0.1", server.port)
             assert await asyncio.to_thread(_sources, address, _client(office, office.room)) == {SOURCE: 2}
