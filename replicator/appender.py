@@ -4,9 +4,9 @@ import contextlib
 import os
 from pathlib import Path
 
-import msgspec
+from msgspec.structs import replace
 
-from replicator.durable import flush, flush_folder, write_all, write_error
+from replicator.durable import flush, flush_folder, write_all, write_error, write_pieces
 from replicator.errors import BrokenError, FullError
 from replicator.records import Record, What, encode
 from replicator.segments import Found, Mark, segment_name, segment_numbers
@@ -44,34 +44,33 @@ class Appender:
         """
         if self._fd < 0 or self.mark.offset >= SEGMENT_BYTES:
             self._next_segment(now_ns)
-        start, mark = self.mark.offset, self.mark
+        start, segment, chain = self.mark.offset, self.mark.segment, self.mark.chain
+        offset, sequence, at_ns = start, self.mark.sequence, self.mark.at_ns
         pieces: list[bytes] = []
         found: list[Found] = []
         for record, payload in items:
-            stamped = msgspec.structs.replace(
-                record, sequence=mark.sequence + 1, at_ns=max(mark.at_ns + 1, now_ns), flushed=start
-            )
-            head, chain, skip = encode(stamped, payload, vault=self._vault, previous=mark.chain)
+            stamped = replace(record, sequence=sequence + 1, at_ns=max(at_ns + 1, now_ns), flushed=start)
+            head, chain, skip = encode(stamped, payload, vault=self._vault, previous=chain)
             pieces += (head, payload)
             found.append(
                 Found(
                     record=stamped,
-                    segment=mark.segment,
-                    offset=mark.offset,
-                    end=mark.offset + skip + len(payload),
-                    content=mark.offset + skip,
+                    segment=segment,
+                    offset=offset,
+                    end=offset + skip + len(payload),
+                    content=offset + skip,
                     chain=chain,
                 )
             )
-            mark = found[-1].mark
-        self._put(b"".join(pieces), start)
-        self.mark = mark
+            offset, sequence, at_ns = found[-1].end, stamped.sequence, stamped.at_ns
+        self._put(pieces, start)
+        self.mark = found[-1].mark
         return found
 
-    def _put(self, data: bytes, offset: int) -> None:
+    def _put(self, pieces: list[bytes], offset: int) -> None:
         name = segment_name(self.mark.segment)
         try:
-            write_all(self._fd, data, offset, name)
+            write_pieces(self._fd, pieces, offset, name)
         except FullError:
             self._cut(offset)
             raise

@@ -4,109 +4,20 @@ import hashlib
 
 from msgspec.structs import replace
 
-from replicator.catalog import Catalog, State, key_of, state_of
+from replicator.catalog import State, key_of, state_of
 from replicator.change import Kind
 from replicator.item import Item, Outcome
+from replicator.known import Fresh, Known
 from replicator.messages import Delete, Mark, Put, Seal
-from replicator.objects import Objects
 from replicator.records import Record, What
-from replicator.segments import Found
 
-_EMPTY = hashlib.sha256(b"").digest()
 _GONE = State(None, b"")
-
-
-class Fresh:
-    """States that the catalog does not have yet."""
-
-    def __init__(self) -> None:
-        self.states: dict[tuple[str, bytes], State] = {}
-        self._live: set[tuple[str, bytes]] = set()
-        self._above: set[tuple[str, bytes]] = set()
-
-    def note(self, source: str, path: bytes, state: State) -> None:
-        """A path's newest state."""
-        self.states[source, path] = state
-        if state.meta is None:
-            self._live.discard((source, path))
-            return
-        self._live.add((source, path))
-        while path := path.rpartition(b"/")[0]:
-            self._above.add((source, path))
-
-    def touches(self, source: str, path: bytes) -> bool:
-        """Whether there is a state of this path, or a live one below it."""
-        return (source, path) in self.states or (source, path) in self._above
-
-    def clear(self) -> None:
-        """The catalog has them."""
-        self.states.clear()
-        self._live.clear()
-        self._above.clear()
-
-    def lay_over(self, source: str, path: bytes, live: set[bytes]) -> set[bytes]:
-        """The live paths below a folder, from those that were live before."""
-        kept = {each for each in live if (state := self.states.get((source, each))) is None or state.meta is not None}
-        if (source, path) not in self._above:
-            return kept
-        inside = path + b"/"
-        return kept | {each for its, each in self._live if its == source and each.startswith(inside)}
-
-
-class Known:
-    """What is durable or about to be, on top of the catalog, which is written later."""
-
-    def __init__(self, catalog: Catalog, objects: Objects) -> None:
-        self._catalog = catalog
-        self._objects = objects
-        self._fresh = Fresh()
-        self._contents: set[bytes] = set()
-        self.positions = catalog.positions()
-        self.sites = catalog.sites()
-
-    def state(self, source: str, path: bytes) -> State | None:
-        """A path's newest state."""
-        return self._fresh.states.get((source, path)) or self._catalog.newest(source, path)
-
-    def never(self, source: str, path: bytes) -> bool:
-        """Whether nothing was ever at this path or below it: one question instead of two, for most of what is new."""
-        return not self._fresh.touches(source, path) and not self._catalog.touches(source, path)
-
-    def below(self, source: str, path: bytes) -> set[bytes]:
-        """Every live path below a folder."""
-        return self._fresh.lay_over(source, path, set(self._catalog.below(source, path)))
-
-    def has(self, digest: bytes, size: int) -> bool:
-        """Whether this content is here."""
-        return self.holds(digest) or self._objects.has(digest, size)
-
-    def holds(self, digest: bytes) -> bool:
-        """Whether a record has this content."""
-        return digest == _EMPTY or digest in self._contents or self._catalog.has_content(digest)
-
-    def add(self, found: list[Found]) -> None:
-        """These are durable now."""
-        for each in found:
-            record = each.record
-            if record.source:
-                self.positions[record.source] = record.position
-            if record.what is What.SOURCE:
-                self.sites[record.source] = record.name
-            elif record.what is not What.SEAL:
-                self._fresh.note(record.source, record.path, state_of(record.meta, record.hash))
-                if record.inline:
-                    self._contents.add(record.hash)
-
-    def applied(self) -> None:
-        """The catalog has everything."""
-        self._fresh.clear()
-        self._contents.clear()
 
 
 class Batch:
     """Decides what each item of one commit becomes: a record, nothing (it is so already), a question, a refusal."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, items: list[Item]) -> None:
         self.records: list[tuple[Record, bytes]] = []
         self.outcomes: list[Outcome] = []
         self.waiting: list[Outcome] = []
@@ -114,8 +25,12 @@ class Batch:
         self._fresh = Fresh()
         self._contents: set[bytes] = set()
         self._positions: dict[str, int] = {}
+        brought = {item.message.hash for item in items if item.payload and isinstance(item.message, Put)}
+        self._held = known.held(brought)
+        for item in items:
+            self._add(item)
 
-    def add(self, item: Item) -> None:
+    def _add(self, item: Item) -> None:
         """Decide one item."""
         message = item.message
         if message is None or isinstance(message, Mark):
@@ -144,18 +59,19 @@ class Batch:
         self._keep(item, record, b"")
 
     def _put(self, item: Item, put: Put) -> None:
-        new = not self._fresh.touches(put.source, put.path) and self._known.never(put.source, put.path)
+        kind = put.meta.kind
+        new = self._new(put)
         state = state_of(put.meta, put.hash)
         if not new and self._state(put.source, put.path) == state:
             self._done(item, put.source)
             return
         payload = b""
-        if put.meta.kind is Kind.FILE and not item.stored:
+        if kind is Kind.FILE and not item.stored:
             if refusal := self._content(item, put):
                 self.outcomes.append(refusal)
                 return
             payload = b"" if self._holds(put) else item.payload
-        if put.meta.kind is not Kind.FOLDER and not new:
+        if kind is not Kind.FOLDER and not new:
             self._empty(item.site, put.source, put.path)
         record = Record(
             what=What.PUT,
@@ -171,6 +87,12 @@ class Batch:
         if payload:
             self._contents.add(put.hash)
         self._keep(item, record, payload)
+
+    def _new(self, put: Put) -> bool:
+        """Whether nothing was ever at this path or below it."""
+        if self._fresh.touches(put.source, put.path):
+            return False
+        return self._known.never(put.source, put.path, folder=put.meta.kind is Kind.FOLDER)
 
     def _content(self, item: Item, put: Put) -> Outcome | None:
         """Why a file's bytes are not at hand or not what was said; None when all is well."""
@@ -224,7 +146,7 @@ class Batch:
 
     def _holds(self, put: Put) -> bool:
         """Whether bytes that are at hand need not be written; they are too few to ask for an object of theirs."""
-        return put.hash in self._contents or self._known.holds(put.hash)
+        return put.hash in self._contents or put.hash in self._held
 
     def _next(self, site: str, source: str) -> int:
         """The source's next position; a new source's own record comes first."""

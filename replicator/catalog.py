@@ -15,6 +15,8 @@ _VERSION = 2
 #: What SQLite says of a disk, as against a file that is none of its own any more; above its first byte stand details.
 _DISK = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
 _FIRST = 0xFF
+#: Contents that are asked for at once.
+_ASKED = 200
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (vault TEXT NOT NULL, version INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS mark (
@@ -148,9 +150,16 @@ class Catalog:
             if meta is not None:
                 yield path_of(found)
 
-    def has_content(self, digest: bytes) -> bool:
-        """Whether a record holds this content."""
-        return self._db.execute("SELECT 1 FROM contents WHERE hash = ?", (digest,)).fetchone() is not None
+    def held(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Which of these contents a record holds."""
+        left = list(digests)
+        found: set[bytes] = set()
+        for start in range(0, len(left), _ASKED):
+            some = left[start : start + _ASKED]
+            some += some[-1:] * (_ASKED - len(some) if len(some) > 1 else 0)  # two questions that SQLite knows by heart
+            query = f"SELECT hash FROM contents WHERE hash IN ({','.join('?' * len(some))})"  # noqa: S608 - marks
+            found.update(digest for (digest,) in self._db.execute(query, some))
+        return found
 
     def apply(self, items: Iterable[Found]) -> None:
         """Take records in, all or none, and the mark with them.

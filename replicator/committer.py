@@ -9,10 +9,11 @@ from collections.abc import Callable
 import structlog
 
 from replicator.appender import Appender
-from replicator.batch import Batch, Known
+from replicator.batch import Batch
 from replicator.catalog import Catalog, damaged
 from replicator.errors import FullError
 from replicator.item import Item, Outcome
+from replicator.known import Known
 from replicator.objects import Objects
 from replicator.segments import Found
 
@@ -48,7 +49,7 @@ class Committer:
         self.full = False
         self._catalog = catalog
         self._appender = appender
-        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Item, ...] | None] = queue.SimpleQueue()
         self._unapplied: list[Found] = []
         self._catalog_waits = False
         self._on_outcomes, self._on_failed, self._on_applied = on_outcomes, on_failed, on_applied
@@ -58,9 +59,9 @@ class Committer:
         """Begin."""
         self._thread.start()
 
-    def submit(self, item: Item) -> None:
-        """Commit this, after what was submitted before."""
-        self._queue.put(item)
+    def submit(self, *items: Item) -> None:
+        """Commit these, after what was submitted before."""
+        self._queue.put(items)
 
     def stop(self) -> None:
         """Commit what waits, write the catalog, end. Blocks."""
@@ -102,26 +103,24 @@ class Committer:
             return None
         return _IDLE_FEW if len(self._unapplied) <= _FEW else _IDLE
 
-    def _collect(self, first: Item | None) -> tuple[list[Item], bool]:
-        """All that waits, within the limits of one commit."""
+    def _collect(self, first: tuple[Item, ...] | None) -> tuple[list[Item], bool]:
+        """All that waits, until it is enough for one commit."""
         items: list[Item] = []
-        size, item = 0, first
-        while item is not None:
-            items.append(item)
-            size += len(item.payload)
+        size, more = 0, first
+        while more is not None:
+            items += more
+            size += sum(len(item.payload) for item in more)
             if size >= _BATCH_BYTES or len(items) >= _BATCH_ITEMS:
                 return items, True
             try:
-                item = self._queue.get_nowait()
+                more = self._queue.get_nowait()
             except queue.Empty:
                 return items, True
         return items, False
 
     def _commit(self, items: list[Item]) -> None:
         started = time.monotonic()
-        batch = Batch(self.known)
-        for item in items:
-            batch.add(item)
+        batch = Batch(self.known, items)
         try:
             if batch.records:
                 found = self._appender.write(batch.records, time.time_ns())

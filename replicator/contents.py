@@ -44,6 +44,10 @@ class Contents:
         """Whether this content is known here; its bytes are not looked at."""
         return digest == _EMPTY or self._objects.path(digest).exists() or self._row(digest) is not None
 
+    def repaired(self, digest: bytes, size: int) -> bool:
+        """Whether a content that came in a record is an object too: then the object is right."""
+        return self._objects.has(digest, size)
+
     def descriptor(self, digest: bytes) -> int | None:
         """An open object, when the content is one; the caller closes it."""
         try:

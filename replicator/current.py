@@ -15,7 +15,7 @@ from replicator.durable import NO_SPACE, write_file
 from replicator.errors import BrokenError, ReplicatorError
 from replicator.mirror import Mirror
 from replicator.paths import show
-from replicator.records import Record, What
+from replicator.records import What
 from replicator.segments import Found, Mark, read
 
 _BATCH = 500
@@ -147,14 +147,15 @@ class Current:
         for number, found in enumerate(batch):
             record = found.record
             if record.what in {What.PUT, What.DELETE} and last[record.source, record.path] == number:
-                self._write_one(writer, record)
+                self._write_one(writer, found)
         writer.dress()
         self._mark = batch[-1].mark
 
-    def _write_one(self, writer: Mirror, record: Record) -> None:
+    def _write_one(self, writer: Mirror, found: Found) -> None:
         """One path; what cannot be written is told and left out, a full disk waits."""
+        record = found.record
         try:
-            writer.write(record)
+            writer.write(found)
         except (OSError, ReplicatorError, ValueError) as error:
             number = error.errno if isinstance(error, OSError) else None
             if number in NO_SPACE:

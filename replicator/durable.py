@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from replicator.errors import BrokenError, FullError
@@ -11,6 +12,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _Offset = ctypes.c_int64
 #: SYNC_FILE_RANGE_WRITE. The flags that wait would take an error away from the flush that must see it.
 _WRITE = ctypes.c_uint(2)
+#: Pieces of one write at most: IOV_MAX of Linux.
+_PIECES = 1024
 #: What a write says when there is no room: a later try may do better.
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -92,6 +95,25 @@ def write_all(descriptor: int, data: bytes | memoryview, offset: int, name: str)
             view, offset = view[written:], offset + written
     except OSError as error:
         raise write_error("write", name, error) from None
+
+
+def write_pieces(descriptor: int, pieces: Sequence[bytes], offset: int, name: str) -> None:
+    """Write pieces one behind the other at an offset; they are not joined before.
+
+    Raises:
+        FullError: no room; part of it may stand there.
+        BrokenError: the disk did not take them.
+    """
+    for start in range(0, len(pieces), _PIECES):
+        some = pieces[start : start + _PIECES]
+        size = sum(map(len, some))
+        try:
+            written = os.pwritev(descriptor, some, offset)
+        except OSError as error:
+            raise write_error("write", name, error) from None
+        if written < size:
+            write_all(descriptor, memoryview(b"".join(some))[written:], offset + written, name)
+        offset += size
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:

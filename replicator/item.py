@@ -32,6 +32,11 @@ class Item(msgspec.Struct, kw_only=True):
     stored: bool = False
     ticket: Any = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of content that came for it."""
+        return self.message.meta.size if self.stored and isinstance(self.message, Put) else len(self.payload)
+
 
 class Outcome(msgspec.Struct, kw_only=True):
     """What came of an item.
@@ -104,4 +109,4 @@ def _extras_fit(meta: Meta) -> bool:
     """Whether only a file has holes and other names, and a link no attributes."""
     if meta.kind is not Kind.FILE and (meta.sparse or meta.inode):
         return False
-    return sound(meta.xattrs) and not (meta.kind is Kind.LINK and meta.xattrs)
+    return not meta.xattrs or (meta.kind is not Kind.LINK and sound(meta.xattrs))

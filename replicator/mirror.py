@@ -10,8 +10,9 @@ from replicator.attributes import ACLS, USER
 from replicator.catalog import decode_meta, key_of
 from replicator.change import Kind, Meta
 from replicator.contents import Contents
+from replicator.errors import DamagedError
 from replicator.place import Place
-from replicator.records import Record
+from replicator.segments import Found, Segment, segment_name
 
 #: Set-uid and set-gid are not set: who holds the server room gets no program of root's here.
 _MODES = 0o1777
@@ -27,6 +28,7 @@ class Mirror:
         self._staging = os.open(root / "incoming", os.O_RDONLY | os.O_DIRECTORY)
         self._places: dict[str, tuple[int, Place]] = {}
         self._touched: dict[tuple[str, bytes], Meta | None] = {}
+        self._segment: Segment | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -35,15 +37,18 @@ class Mirror:
         for descriptor, place in self._places.values():
             place.close()
             os.close(descriptor)
+        if self._segment is not None:
+            self._segment.close()
         os.close(self._staging)
         self._db.close()
 
-    def write(self, record: Record) -> None:
+    def write(self, found: Found) -> None:
         """Bring one path to a record's state."""
-        self.set(record.source, record.path, record.meta, record.hash)
+        record = found.record
+        self.set(record.source, record.path, record.meta, record.hash, found if record.inline else None)
 
-    def set(self, source: str, path: bytes, meta: Meta | None, digest: bytes) -> None:
-        """Bring one path to a state."""
+    def set(self, source: str, path: bytes, meta: Meta | None, digest: bytes, found: Found | None = None) -> None:
+        """Bring one path to a state; `found` is the record that has its content, where that is known."""
         place = self._place(source)
         above = path.rpartition(b"/")[0]
         if above:
@@ -56,7 +61,7 @@ class Mirror:
         elif meta.kind is Kind.LINK:
             place.link(path, meta)
         else:
-            self._file(place, path, meta, digest)
+            self._file(place, path, meta, digest, found)
 
     def dress(self) -> None:
         """Give every folder that was touched its mode and time again, the deepest first."""
@@ -67,7 +72,10 @@ class Mirror:
                     self._place(source).dress(path, meta)
         self._touched.clear()
 
-    def _file(self, place: Place, path: bytes, meta: Meta, digest: bytes) -> None:
+    def _file(self, place: Place, path: bytes, meta: Meta, digest: bytes, found: Found | None) -> None:
+        if found is not None and not self._contents.repaired(digest, found.size):
+            place.file(path, meta, (self._payload(found),))
+            return
         descriptor = self._contents.descriptor(digest)
         if descriptor is None:
             place.file(path, meta, self._contents.read(digest))
@@ -76,6 +84,16 @@ class Mirror:
             place.file(path, meta, descriptor)
         finally:
             os.close(descriptor)
+
+    def _payload(self, found: Found) -> bytes:
+        if self._segment is None or self._segment.number != found.segment:
+            if self._segment is not None:
+                self._segment.close()
+            self._segment = Segment(self._root / "journal", found.segment, "")
+        data = self._segment.content(found)
+        if len(data) != found.size:
+            raise DamagedError(f"read segment {segment_name(found.segment)}: it ends before {found.end}")
+        return data
 
     def _place(self, source: str) -> Place:
         if source not in self._places:

@@ -85,7 +85,10 @@ class Partial(Upload):
             self._fd = -1
 
     def _load(self) -> None:
-        there = min(os.fstat(self._fd).st_size, self.size) // STEP * STEP
+        stands = os.fstat(self._fd).st_size
+        there = min(stands, self.size) // STEP * STEP
+        if not stands:
+            return
         os.fdatasync(self._fd)  # a page that the disk once refused must not be taken for one that is on it
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
         while self.received < there:
@@ -131,13 +134,15 @@ class Partials:
 
     def end(self, partial: Partial, *, keep: bool) -> None:
         """It is not being sent any more."""
-        if keep and partial.received >= STEP:
+        keep = keep and partial.received >= STEP
+        if keep:
             partial.keep()
         else:
             partial.drop()
         with self._lock:
             self._sent.discard(partial.name)
-        self.sweep()
+        if keep:
+            self.sweep()
 
     def look(self, *, full: bool) -> None:
         """Sweep when it is time to, or when the disk is `full`."""
@@ -154,7 +159,7 @@ class Partials:
 
     def _names(self) -> list[str]:
         try:
-            return [path.name for path in self._folder.iterdir()]
+            return os.listdir(self._folder)  # noqa: PTH208 - asked at each large content: names are enough
         except OSError:
             return []
 

@@ -11,6 +11,7 @@ from replicator.attributes import carried, set_xattrs
 from replicator.change import Kind, Meta
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _COPY = 64 * 1024 * 1024
 _READ = 256 * 1024
 #: What opening a folder says when something else has its name.
@@ -48,6 +49,7 @@ class Place:
         self._may = may
         self._refused = refused
         self._last: tuple[bytes, int] = (b"", root)
+        self._temporary = f"file-{os.getpid()}"
 
     def close(self) -> None:
         """Let go of the folder that was open last."""
@@ -59,11 +61,12 @@ class Place:
     def file(self, path: bytes, meta: Meta, content: Iterable[bytes] | int) -> None:
         """A file with its bytes, or those of an open file; the name appears with the whole file."""
         parent, name = self._parent(path)
-        temporary = f"file-{os.getpid()}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with contextlib.suppress(FileNotFoundError):
+        temporary = self._temporary
+        try:
+            descriptor = os.open(temporary, _NEW, 0o600, dir_fd=self._staging)
+        except FileExistsError:  # left by a process that was killed
             os.unlink(temporary, dir_fd=self._staging)
-        descriptor = os.open(temporary, flags, 0o600, dir_fd=self._staging)
+            descriptor = os.open(temporary, _NEW, 0o600, dir_fd=self._staging)
         try:
             _write(descriptor, content, sparse=meta.sparse)
             self._dress(path, descriptor, meta)

@@ -42,8 +42,8 @@ _WAITING_ITEMS = 8192
 class Shelf(Protocol):
     """Where items go. The server's side of the store, as a receiver sees it."""
 
-    def submit(self, item: Item) -> None:
-        """Commit this; `Receiver.deliver` hears what came of it."""
+    def submit(self, *items: Item) -> None:
+        """Commit these; `Receiver.deliver` hears what came of them."""
         ...
 
     def positions(self) -> dict[str, int]:
@@ -95,6 +95,7 @@ class Receiver:
         self._finishing: dict[tuple[str, bytes], asyncio.Task[None]] = {}
         self._listing: asyncio.Task[None] | None = None
         self._items = self._bytes = 0
+        self._ready: list[Item] = []
         self._room = asyncio.Event()
 
     async def run(self) -> None:
@@ -109,17 +110,30 @@ class Receiver:
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
-                    message, payload = await self.stream.receive()
-                    self.heard = Heard(time.monotonic(), time.time_ns(), self.heard.beat)
-                    await self._take(group, message, unpacked(message, payload))
+                    message, payload = self.stream.take() or await self._hear()
+                    payload = unpacked(message, payload)
+                    if type(message) is Put and not message.upload and not self._finishing:  # nearly all there is
+                        if self._sound(message):
+                            self._submit(message, payload)
+                    else:
+                        await self._take(group, message, payload)
                     while self._items > _WAITING_ITEMS or self._bytes > _WAITING_BYTES:
+                        self._hand_over()
                         self._room.clear()
                         await self._room.wait()
         except BaseExceptionGroup as group_error:
             raise group_error.exceptions[0] from None
         finally:
+            self._hand_over()
             await self._patches.close()
             await self._uploads.close()
+
+    async def _hear(self) -> tuple[ToVault, bytes]:
+        """The next message, when there is none at hand: what there was is handed over in one go."""
+        self._hand_over()
+        got = await self.stream.receive()
+        self.heard = Heard(time.monotonic(), time.time_ns(), self.heard.beat)
+        return got
 
     async def _take(self, group: asyncio.TaskGroup, message: ToVault, payload: bytes) -> None:
         match message:
@@ -153,13 +167,7 @@ class Receiver:
             self.stream.post(have)
 
     async def _keep(self, group: asyncio.TaskGroup, message: Put | Delete | Seal | Mark, payload: bytes) -> None:
-        if message.source not in self.sources:
-            self._refuse(message.id, "source", f"source {message.source[:64]!r} was not named at the start")
-            return
-        try:
-            check(message)
-        except PathError as error:
-            self._refuse(message.id, "path", str(error))
+        if not self._sound(message):
             return
         # Uploads are finished beside the stream; what must come after them waits.
         if isinstance(message, Seal | Mark):
@@ -172,6 +180,18 @@ class Receiver:
             self._finishing[message.source, message.path] = task
         else:
             self._submit(message, payload)
+
+    def _sound(self, message: Put | Delete | Seal | Mark) -> bool:
+        """Whether a message may be taken; it is refused when not."""
+        if message.source not in self.sources:
+            self._refuse(message.id, "source", f"source {message.source[:64]!r} was not named at the start")
+            return False
+        try:
+            check(message)
+        except PathError as error:
+            self._refuse(message.id, "path", str(error))
+            return False
+        return True
 
     def _under_way(self, source: str, path: bytes) -> list[asyncio.Task[None]]:
         """Uploads that are being finished for this path or for what lies under it."""
@@ -187,6 +207,7 @@ class Receiver:
         try:
             await (self._patches.finish(put) if patched else self._uploads.finish(put))
             self._submit(put, b"", stored=True)
+            self._hand_over()
         except FullError as error:
             self._refuse(put.id, "full", str(error), again=True)
         except DamagedError as error:
@@ -201,7 +222,12 @@ class Receiver:
     def _submit(self, message: Put | Delete | Seal | Mark, payload: bytes, *, stored: bool = False) -> None:
         self._items += 1
         self._bytes += len(payload)
-        self._shelf.submit(Item(message=message, site=self.site, payload=payload, stored=stored, ticket=self))
+        self._ready.append(Item(message=message, site=self.site, payload=payload, stored=stored, ticket=self))
+
+    def _hand_over(self) -> None:
+        if self._ready:
+            ready, self._ready = self._ready, []
+            self._shelf.submit(*ready)
 
     def deliver(self, outcomes: list[Outcome]) -> None:
         """Tell the sender what came of its items; one `Done` for all that are durable."""

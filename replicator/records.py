@@ -4,6 +4,7 @@ import hashlib
 import struct
 import zlib
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -115,4 +116,9 @@ def read_header(head: Head, header: bytes, *, vault: str) -> Record | None:
 
 
 def _checksum(vault: str, body: int, header: bytes) -> int:
-    return zlib.crc32(header, zlib.crc32(vault.encode("ascii") + _LENGTHS.pack(body, len(header))))
+    return zlib.crc32(header, zlib.crc32(_LENGTHS.pack(body, len(header)), _checksum_of(vault)))
+
+
+@lru_cache(maxsize=16)
+def _checksum_of(vault: str) -> int:
+    return zlib.crc32(vault.encode("ascii"))

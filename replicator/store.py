@@ -68,9 +68,9 @@ class Store:
         self.current.start()
         self._committer.start()
 
-    def submit(self, item: Item) -> None:
-        """Commit this, after what was submitted before; the outcome is told."""
-        self._committer.submit(item)
+    def submit(self, *items: Item) -> None:
+        """Commit these, after what was submitted before; the outcomes are told."""
+        self._committer.submit(*items)
 
     def fail(self, error: Exception) -> None:
         """Acknowledge nothing from now on."""

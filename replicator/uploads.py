@@ -123,10 +123,13 @@ class Uploads:
             if upload is not None:
                 await in_thread(lambda: self._end(upload))
             raise DamagedError(f"take upload {put.upload}: nothing of this size came")
+        await in_thread(lambda: self._finish(upload, put.hash))
+
+    def _finish(self, upload: Upload, digest: bytes) -> None:
         try:
-            await in_thread(lambda: upload.finish(put.hash))
+            upload.finish(digest)
         finally:
-            await in_thread(lambda: self._end(upload))
+            self._end(upload)
 
     async def cancel(self, number: int) -> None:
         """Drop an upload; nothing when there is none."""

@@ -17,7 +17,7 @@ from replicator.errors import BrokenError, FaultError, ReplicatorError, StreamEr
 from replicator.greeting import greet
 from replicator.item import Item, Outcome
 from replicator.local import LocalArchive
-from replicator.messages import PROTOCOL, TAKES, Beat, Hello, Put, ToVault, Welcome
+from replicator.messages import PROTOCOL, TAKES, Beat, Hello, ToVault, Welcome
 from replicator.receiver import Receiver
 from replicator.senders import Senders
 from replicator.store import Callbacks, Store
@@ -238,11 +238,10 @@ class VaultServer:
 
     # ---------------------------------------------------------------- the store, as receivers see it
 
-    def submit(self, item: Item) -> None:
+    def submit(self, *items: Item) -> None:
         """As in `Shelf`."""
-        size = item.message.meta.size if item.stored and isinstance(item.message, Put) else len(item.payload)
-        self._metrics.received_bytes.inc(size)
-        self._opened().submit(item)
+        self._metrics.received_bytes.inc(sum(item.size for item in items))
+        self._opened().submit(*items)
 
     def positions(self) -> dict[str, int]:
         """As in `Shelf`."""

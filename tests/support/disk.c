@@ -22,6 +22,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define KINDS 256
@@ -210,6 +211,26 @@ static ssize_t pwrite_it(int fd, const void *data, size_t size, off_t offset) {
 }
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) { return pwrite_it(fd, data, size, offset); }
 ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset) { return pwrite_it(fd, data, size, offset); }
+
+// Pieces are one write of the whole, as they are for the kernel.
+static ssize_t pwritev_it(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
+  REAL(ssize_t, "pwritev64v2", int, const struct iovec *, int, off_t, int);
+  char full[PATH_MAX];
+  if (!ours_fd(fd, full)) return real(fd, pieces, count, offset, flags);
+  size_t size = 0, at = 0;
+  for (int i = 0; i < count; i++) size += pieces[i].iov_len;
+  char *data = malloc(size + 1);
+  for (int i = 0; i < count; at += pieces[i++].iov_len) memcpy(data + at, pieces[i].iov_base, pieces[i].iov_len);
+  ssize_t done = pwrite_it(fd, data, size, offset);
+  int error = errno;
+  free(data);
+  errno = error;
+  return done;
+}
+ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offset) { return pwritev_it(fd, pieces, count, offset, 0); }
+ssize_t pwritev64(int fd, const struct iovec *pieces, int count, off_t offset) { return pwritev_it(fd, pieces, count, offset, 0); }
+ssize_t pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) { return pwritev_it(fd, pieces, count, offset, flags); }
+ssize_t pwritev64v2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) { return pwritev_it(fd, pieces, count, offset, flags); }
 
 ssize_t write(int fd, const void *data, size_t size) {
   char full[PATH_MAX];
