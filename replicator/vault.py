@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from config.address import parse_listen
 from config.model import Vault
 from replicator.answers import Answers
+from replicator.drops import Drops
 from replicator.errors import BrokenError, FaultError, ReplicatorError, StreamError, TlsError, VaultError, WireError
 from replicator.greeting import greet
 from replicator.item import Item, Outcome
@@ -28,7 +29,6 @@ from replicator.vault_metrics import VaultMetrics
 
 #: Connections at the same time; a county has a handful.
 _CONNECTIONS_MAX = 256
-_TOLD_MAX = 1000
 _log = structlog.get_logger(__name__)
 
 
@@ -46,7 +46,7 @@ class VaultServer:
         self._senders = Senders()
         self._readers: set[Stream[ToVault]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._told: set[tuple[str, str]] = set()
+        self._drops = Drops(self._metrics.dropped)
         self._number = 0
         self._started_at = time.monotonic()
         self._store: Store | None = None
@@ -125,7 +125,7 @@ class VaultServer:
             try:
                 connection, _ = await self._loop.sock_accept(self._socket)
             except OSError as error:  # out of descriptors: those that are open go on
-                self._tell("accept", str(error), "accept")
+                self._drops.tell("accept", str(error), "accept")
                 await asyncio.sleep(0.1)
                 continue
             if len(self._tasks) >= _CONNECTIONS_MAX:
@@ -140,7 +140,7 @@ class VaultServer:
         try:
             stream = await accept(connection, context=self._context)
         except StreamError as error:
-            self._drop("tls", error)
+            self._drops.drop("tls", error)
             return
         try:
             await self._serve(stream)
@@ -161,17 +161,17 @@ class VaultServer:
             self._opened().fail(error)
             await stream.fault("broken", str(error), error.hint)
         except WireError as error:
-            self._drop("wire", error, stream.peer)
+            self._drops.drop("wire", error, stream.peer)
             await stream.fault("wire", str(error), error.hint)
         except FaultError as error:
             _log.info("other end left", peer=stream.peer, code=error.code, text=str(error))
         except TlsError as error:
-            self._drop("tls", error, stream.peer)
+            self._drops.drop("tls", error, stream.peer)
         except StreamError as error:
             if "silent" in str(error):
-                self._drop("silent", error, stream.peer)
+                self._drops.drop("silent", error, stream.peer)
         except ReplicatorError as error:
-            self._drop("protocol", error, stream.peer)
+            self._drops.drop("protocol", error, stream.peer)
             await stream.fault("protocol", str(error), error.hint)
 
     async def _receive(self, stream: Stream[ToVault], hello: Hello) -> None:
@@ -223,18 +223,6 @@ class VaultServer:
             with contextlib.suppress(OSError):  # a disk that does not answer must not silence the beat
                 self._metrics.free_bytes.set(shutil.disk_usage(self._settings.root).free)
             self._metrics.behind.set(store.behind)
-
-    def _drop(self, reason: str, error: ReplicatorError, peer: str = "") -> None:
-        self._metrics.dropped.labels(reason).inc()
-        self._tell(reason, str(error), peer.rpartition(":")[0] or reason)
-
-    def _tell(self, reason: str, text: str, whom: str) -> None:
-        """Say it once for each other end and reason."""
-        if len(self._told) > _TOLD_MAX:
-            self._told.clear()
-        if (whom, reason) not in self._told:
-            self._told.add((whom, reason))
-            _log.warning("connection dropped", reason=reason, text=text)
 
     # ---------------------------------------------------------------- the store, as receivers see it
 
