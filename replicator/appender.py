@@ -6,13 +6,16 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from replicator.durable import flush, flush_folder, write_all, write_error, write_pieces
+from replicator.durable import flush, flush_folder, forget, write_all, write_error, write_pieces
 from replicator.errors import BrokenError, FullError
 from replicator.records import Record, What, encode
 from replicator.segments import Found, Mark, segment_name, segment_numbers
 
 #: A segment is closed once it has passed this many bytes.
 SEGMENT_BYTES = 64 * 1024 * 1024
+#: Bytes of a commit among many, and of commits without a pause between them, from which on memory is given back.
+_DENSE = 2 * 1024 * 1024
+_STREAM = 64 * 1024 * 1024
 
 
 class Appender:
@@ -23,6 +26,7 @@ class Appender:
         self._folder = folder
         self._vault = vault
         self._fd = -1
+        self._streamed = 0
         if not new_segment:
             self._fd = os.open(folder / segment_name(mark.segment), os.O_WRONLY | os.O_CLOEXEC)
 
@@ -75,6 +79,16 @@ class Appender:
             self._cut(offset)
             raise
         flush(self._fd, name)
+        self._let_go(offset, sum(map(len, pieces)))
+
+    def _let_go(self, offset: int, size: int) -> None:
+        """In a long stream of documents, give the memory of what is on disk to what comes next.
+
+        New memory costs more than writing to it, and `current/` is too far behind to find these bytes there.
+        """
+        self._streamed = self._streamed + size if size >= _DENSE else 0
+        if self._streamed > _STREAM:
+            forget(self._fd, offset, size)
 
     def _cut(self, offset: int) -> None:
         try:

@@ -129,8 +129,13 @@ class Current:
             return
         batch: list[Found] = []
         with Mirror(self._root) as writer:
+            ahead = self._mark
+            writer.expect(ahead)
             for item in read(self._root / "journal", self._vault, self._mark, contents=False):
                 if isinstance(item, Found):
+                    if item.segment != ahead.segment:
+                        ahead = item.mark
+                        writer.expect(ahead)
                     batch.append(item)
                     if len(batch) >= _BATCH or item.record.sequence >= target.sequence:
                         self._write(writer, batch)
@@ -149,6 +154,8 @@ class Current:
             if record.what in {What.PUT, What.DELETE} and last[record.source, record.path] == number:
                 self._write_one(writer, found)
         writer.dress()
+        if len(batch) > _FEW:
+            writer.forget(batch[0], batch[-1])
         self._mark = batch[-1].mark
 
     def _write_one(self, writer: Mirror, found: Found) -> None:

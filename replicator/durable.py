@@ -1,5 +1,6 @@
 """The one place where bytes are made durable and files get their names."""
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -36,6 +37,18 @@ def start_flush(descriptor: int, offset: int, length: int) -> None:
     An error of the disk itself is kept by the kernel for `flush`; what is returned here is only ours.
     """
     _libc.sync_file_range(descriptor, _Offset(offset), _Offset(length), _WRITE)
+
+
+def forget(descriptor: int, offset: int, length: int) -> None:
+    """Give the memory of bytes that are on disk to others; whoever reads them waits for the disk."""
+    with contextlib.suppress(OSError):
+        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
+
+
+def expect(descriptor: int, offset: int, length: int) -> None:
+    """Let the disk begin to read these bytes, if they are not in memory."""
+    with contextlib.suppress(OSError):
+        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_WILLNEED)
 
 
 def flush_folder(folder: Path | str) -> None:

@@ -12,7 +12,7 @@ from replicator.change import Kind, Meta
 from replicator.contents import Contents
 from replicator.errors import DamagedError
 from replicator.place import Place
-from replicator.segments import Found, Segment, segment_name
+from replicator.segments import Found, Mark, Segment, segment_name
 
 #: Set-uid and set-gid are not set: who holds the server room gets no program of root's here.
 _MODES = 0o1777
@@ -85,12 +85,25 @@ class Mirror:
         finally:
             os.close(descriptor)
 
-    def _payload(self, found: Found) -> bytes:
-        if self._segment is None or self._segment.number != found.segment:
+    def expect(self, mark: Mark) -> None:
+        """The journal will be read from here to the end of this segment."""
+        with contextlib.suppress(FileNotFoundError):
+            self._of(mark.segment).expect(mark.offset)
+
+    def forget(self, first: Found, last: Found) -> None:
+        """All records from one to the other are shown."""
+        if first.segment == last.segment:
+            self._of(first.segment).forget(first.offset, last.end)
+
+    def _of(self, number: int) -> Segment:
+        if self._segment is None or self._segment.number != number:
             if self._segment is not None:
                 self._segment.close()
-            self._segment = Segment(self._root / "journal", found.segment, "")
-        data = self._segment.content(found)
+            self._segment = Segment(self._root / "journal", number, "")
+        return self._segment
+
+    def _payload(self, found: Found) -> bytes:
+        data = self._of(found.segment).content(found)
         if len(data) != found.size:
             raise DamagedError(f"read segment {segment_name(found.segment)}: it ends before {found.end}")
         return data

@@ -8,6 +8,7 @@ from typing import Self
 
 import msgspec
 
+from replicator.durable import expect, forget
 from replicator.errors import DamagedError
 from replicator.records import HEAD, MAGIC, NOTHING, Head, Record, What, link, read_head, read_header
 
@@ -138,6 +139,14 @@ class Segment:
     def content(self, found: Found) -> bytes:
         """A record's payload, not checked."""
         return os.pread(self._fd, found.size, found.content)
+
+    def expect(self, offset: int) -> None:
+        """All from here on will be read."""
+        expect(self._fd, offset, self.size - offset)
+
+    def forget(self, start: int, end: int) -> None:
+        """These bytes will not be read again soon."""
+        forget(self._fd, start, end - start)
 
     def whole(self, found: Found) -> bool:
         """Whether a record's payload is what its hash says."""
