@@ -3,7 +3,7 @@
 It is a cache. The vault's list is the truth about the vault and a scan the truth about the files, so a journal that
 lost its last moments costs work, never a file. Therefore SQLite runs with `synchronous=NORMAL`: what was committed
 survives a kill (it is in the kernel's hands), a power cut may take the last commits, and the scan at the next start
-heals that. Sending never waits for it.
+heals that. Sending never waits for it, nor for a disk that takes nothing: what is to be written stays in memory.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ from typing import Any
 import structlog
 
 from replicator.errors import JournalError
-from replicator.journal_rows import SCHEMA, Known, SourceRow, Waiting, from_row, join, split, to_row, unsigned
+from replicator.journal_file import checkpoint, connect, put_aside, reader, spoiled
+from replicator.journal_rows import Known, SourceRow, Waiting, from_row, join, split, to_row, unsigned
 from replicator.overlay import Key, Overlay
-from replicator.spoiled import put_aside, spoiled
 
 _GET = "SELECT ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ? AND name = ?"
 _MARKS = "SELECT name, ino, ctime_ns, racy FROM known WHERE source = ? AND parent = ?"
@@ -83,10 +83,8 @@ class Journal:
 
     def source(self, name: str) -> tuple[int, SourceRow]:
         """The number of a source, made at need, and what is remembered of it."""
-        with self._writing:
-            self._writer.execute("INSERT OR IGNORE INTO source VALUES (NULL, ?, '', 0, 0, 0, 0)", (name,))
-            self._writer.commit()
-            row = self._writer.execute("SELECT * FROM source WHERE name = ?", (name,)).fetchone()
+        self._write("INSERT OR IGNORE INTO source VALUES (NULL, ?, '', 0, 0, 0, 0)", (name,))
+        row = self._read("SELECT * FROM source WHERE name = ?", (name,))[0]
         return row[0], SourceRow(vault=row[2], position=row[3], root=(row[4], row[5]), scanned_ns=row[6])
 
     def remember(self, source: int, row: SourceRow) -> None:
@@ -169,9 +167,7 @@ class Journal:
     def doubt(self, source: int, since_ns: int) -> None:
         """What was changed since then, by the times of its file, may change again and bear the same times."""
         self.flush()
-        with self._writing:
-            self._writer.execute("UPDATE known SET racy = 1 WHERE source = ? AND ctime_ns > ?", (source, since_ns))
-            self._writer.commit()
+        self._write("UPDATE known SET racy = 1 WHERE source = ? AND ctime_ns > ?", (source, since_ns))
 
     def _parts(self) -> tuple[Overlay, Overlay]:
         """What is not committed, older first: to be taken before the database is read, or a commit slips between."""
@@ -211,18 +207,31 @@ class Journal:
             try:
                 self._commit(known.paths, waiting, sources)
             except sqlite3.Error as error:
-                self._writer.rollback()
+                with contextlib.suppress(sqlite3.Error):  # SQLite has mostly done it by itself
+                    self._writer.rollback()
                 with self._lock:
                     self._known.below(known)
                     self._waiting = waiting | self._waiting
                     self._sources = sources | self._sources
                     self._known_out = Overlay()
-                self.damage = str(error) if spoiled(error) else self.damage
-                raise JournalError(
-                    f"write journal {self.path}: {error}", hint="is there space, and may the replicator write there?"
-                ) from None
+                raise self._refused(error) from None
             with self._lock:
                 self._known_out = Overlay()
+            self.damage = self.damage or checkpoint(self._writer, self.path)
+
+    def _write(self, sql: str, values: tuple[object, ...]) -> None:
+        """One statement of its own, on disk when this returns."""
+        try:
+            with self._writing, self._writer:
+                self._writer.execute(sql, values)
+        except sqlite3.Error as error:
+            raise self._refused(error) from None
+
+    def _refused(self, error: sqlite3.Error) -> JournalError:
+        self.damage = str(error) if spoiled(error) else self.damage
+        return JournalError(
+            f"write journal {self.path}: {error}", hint="is there space, and may the replicator write there?"
+        )
 
     def _commit(
         self, known: dict[Key, Known | None], waiting: dict[Key, Waiting | None], sources: dict[int, SourceRow]
@@ -260,36 +269,28 @@ class Journal:
                 self._wake.set()
                 time.sleep(_AGAIN)
             else:
+                if self.trouble:
+                    log.info("journal written again")
                 self.trouble = ""
                 time.sleep(_EVERY)
 
     def _open(self) -> sqlite3.Connection:
         try:
-            return self._connect()
+            return connect(self.path)
         except sqlite3.OperationalError as error:
+            if spoiled(error):
+                put_aside(self.path, f"flush: {error}")
             raise JournalError(
                 f"open journal {self.path}: {error}", hint="does the folder exist, and may the replicator write there?"
             ) from None
         except sqlite3.DatabaseError as error:
             put_aside(self.path, str(error))
-            return self._connect()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
-        try:
-            connection.executescript(SCHEMA)
-            connection.execute("SELECT count(*) FROM source").fetchone()
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
+            return connect(self.path)
 
     def _read(self, sql: str, values: Iterable[object]) -> list[Any]:
         connection = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
-            connection.execute("PRAGMA query_only = 1")
-            self._local.connection = connection
+            connection = self._local.connection = reader(self.path)
             with self._lock:
                 self._readers.append(connection)
         try:

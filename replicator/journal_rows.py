@@ -50,6 +50,8 @@ class SourceRow(msgspec.Struct, kw_only=True):
 SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
+PRAGMA wal_autocheckpoint = 0;
+PRAGMA journal_size_limit = 0;
 PRAGMA user_version = 1;
 CREATE TABLE IF NOT EXISTS source (
     id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, vault TEXT NOT NULL, position INTEGER NOT NULL,

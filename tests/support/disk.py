@@ -4,6 +4,7 @@ import atexit
 import ctypes
 import functools
 import json
+import multiprocessing
 import os
 import shutil
 import struct
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _SOURCE = Path(__file__).with_name("disk.c")
+_PRELOAD = "LD_PRELOAD"
 _HEAD = struct.Struct("=cQqII")
 
 
@@ -56,6 +58,28 @@ def arm(folder: Path, base: str, *, kill: str = "", fail: str = "", log: Path | 
     """The same from within a process into which the shim was preloaded."""
     texts = (str(folder), base, str(log or ""), kill, fail)
     ctypes.CDLL(None).disk_arm(*(text.encode() for text in texts), slow_us)
+
+
+def processes(*preload: str) -> Any:
+    """Processes that are forked from one into which the shim was preloaded: one start of Python for all.
+
+    Args:
+        preload: modules that the first caller's processes have loaded already.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    before = os.environ.get(_PRELOAD)
+    os.environ[_PRELOAD] = str(library())
+    try:
+        from multiprocessing import forkserver, resource_tracker
+
+        resource_tracker.ensure_running()
+        forkserver.ensure_running()
+    finally:
+        os.environ.pop(_PRELOAD)
+        if before is not None:
+            os.environ[_PRELOAD] = before
+    return context
 
 
 def note(log: Path, about: Mapping[str, Any]) -> None:

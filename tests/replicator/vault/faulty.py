@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import random
 from collections.abc import Iterator
@@ -38,27 +37,8 @@ from tests.support import disk
 #: The exit code of a vault that found that its disk is broken.
 BROKEN = 3
 _SEGMENT = 30_000
-_PRELOAD = "LD_PRELOAD"
 
 Work = list[tuple[str, bytes, bytes]]
-
-
-def _context() -> Any:
-    """Processes that are forked from one into which the shim was preloaded: one start of Python for all."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    before = os.environ.get(_PRELOAD)
-    os.environ[_PRELOAD] = str(disk.library())
-    try:
-        from multiprocessing import forkserver, resource_tracker
-
-        resource_tracker.ensure_running()
-        forkserver.ensure_running()
-    finally:
-        os.environ.pop(_PRELOAD)
-        if before is not None:
-            os.environ[_PRELOAD] = before
-    return context
 
 
 def _serve(box: Path, line: Connection, fault: dict[str, Any], marks: bool) -> None:
@@ -107,7 +87,7 @@ class Doomed:
 @contextlib.contextmanager
 def doomed(box: Path, *, marks: bool = True, **fault: Any) -> Iterator[Doomed]:
     """A vault at `box/vault`; the faults are those of `disk.arm`. With `marks` each file in `current/` has its mark."""
-    context = _context()
+    context = disk.processes(__name__)
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(box, there, fault, marks))
     process.start()
