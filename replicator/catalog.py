@@ -176,7 +176,8 @@ class Catalog:
                 self._take(items)
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk ends it by itself
+                    self._db.execute("ROLLBACK")
                 self._load_numbers()
                 raise
         except sqlite3.OperationalError:

@@ -15,6 +15,7 @@ _STARTING = 600.0
 Language = Literal["ko", "en"]
 _TEXTS = {
     "blind": {"ko": "문서 {0} 변경 감시 불가", "en": "changes of {0} may go unseen"},
+    "full": {"ko": "원격 금고 공간 부족", "en": "vault has no room"},
     "vault": {"ko": "원격 금고 연결 끊김", "en": "vault unreachable"},
     "missing": {"ko": "문서 폴더 {0} 없음", "en": "source {0} missing"},
     "unmounted": {"ko": "문서 {0} 안의 디스크 없음", "en": "a disk inside {0} is missing"},
@@ -48,14 +49,14 @@ class Conditions:
 
         if vault_reason and now_ns - vault_since_ns > _PATIENCE * 1e9:
             add("vault:unreachable", "vault", Severity.ALERT, vault_reason)
+        for reason in _lacking(sources):
+            add("vault:full", "full", Severity.ALERT, reason)
         if journal:
             add("journal:unwritable", "journal", Severity.CAUTION, journal)
         for source in sources:
             sight, name = source.sight, source.id
-            if sight.missing:
-                add(f"source:{name}", "missing", Severity.CRITICAL, sight.missing, about=name)
-            elif _blind(source, now_ns):
-                add(f"blind:{name}", "blind", Severity.ALERT, sight.blind_reason, about=name)
+            for alarm, key, severity, reason in _unseen(source, now_ns):
+                add(f"{alarm}:{name}", key, severity, reason, about=name)
             for key, reason, much in _untrusted(source):
                 add(f"{key}:{name}", key, Severity.CRITICAL, reason, about=name, value=str(much))
             aside = source.pending.aside
@@ -70,6 +71,19 @@ class Conditions:
         active = {condition.alarm for condition in found}
         self._since = {alarm: at for alarm, at in self._since.items() if alarm in active}
         return found
+
+
+def _lacking(sources: list[Source]) -> list[str]:
+    """Why the vault has no room, once."""
+    return [source.room.lacking for source in sources if source.room.lacking][:1]
+
+
+def _unseen(source: Source, now_ns: int) -> Iterator[tuple[str, str, Severity, str]]:
+    """What keeps changes from being seen: kind of alarm, kind of condition, severity, reason."""
+    if source.sight.missing:
+        yield "source", "missing", Severity.CRITICAL, source.sight.missing
+    elif _blind(source, now_ns):
+        yield "blind", "blind", Severity.ALERT, source.sight.blind_reason
 
 
 def _untrusted(source: Source) -> Iterator[tuple[str, str, int]]:

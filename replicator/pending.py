@@ -224,6 +224,12 @@ class Pending:
         self._make_ready(item)
         return True
 
+    def let_go(self) -> None:
+        """What stood against those set aside is over: they are tried now."""
+        for item in self._aside.values():
+            if item.state is State.LATER:
+                self._make_ready(item)
+
     def recall(self) -> None:
         """The connection is gone: what was under way may or may not have arrived."""
         for item in self._items.values():

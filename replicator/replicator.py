@@ -58,7 +58,11 @@ class Replicator:
         self._on_report = on_report
         self._evacuations = Evacuations()
         self._conditions = Conditions(config.site.language)
-        self._metrics = ReplicatorMetrics(registry, lambda: self._session is not None and self._session.connected)
+        self._metrics = ReplicatorMetrics(
+            registry,
+            connected=lambda: self._session is not None and self._session.connected,
+            writable=lambda: not self._trouble(),
+        )
         self._sources: list[Source] = []
         self._session: Session | None = None
         self._journal: Journal | None = None
@@ -197,7 +201,7 @@ class Replicator:
             now_ns=time.time_ns(),
             vault_since_ns=session.since_ns if session else 0,
             vault_reason=session.reason if session else "",
-            journal=self._journal.trouble if self._journal else "",
+            journal=self._trouble(),
         )
 
     def status(self) -> dict[str, Any]:
@@ -212,9 +216,14 @@ class Replicator:
                 "since": iso(session.since_ns) if session else None,
                 "reason": session.reason if session else "",
             },
+            "journal": {"writable": not self._trouble(), "reason": self._trouble()},
             "clock": self._leaps.status(),
             "sources": {source.id: source_status(source, now_ns) for source in self._sources},
         }
+
+    def _trouble(self) -> str:
+        """Why the journal cannot be written, or empty."""
+        return self._journal.trouble if self._journal else ""
 
     def _check_journal(self) -> None:
         """A damaged journal stops every source: the process ends, and the next one begins a new journal."""

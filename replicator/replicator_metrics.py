@@ -85,7 +85,9 @@ class LineMetrics:
 class ReplicatorMetrics(Collector):
     """Registers itself; gauges are taken when somebody asks."""
 
-    def __init__(self, registry: CollectorRegistry, connected: Callable[[], bool]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, *, connected: Callable[[], bool], writable: Callable[[], bool]
+    ) -> None:
         self._durable = Histogram(
             "bongsu_replication_durable_seconds",
             "Change seen to durable at the vault",
@@ -99,6 +101,7 @@ class ReplicatorMetrics(Collector):
             self._failures.labels(reason=reason)
         self.line = LineMetrics(registry)
         self._connected = connected
+        self._writable = writable
         self._sources: list[Gauges] = []
         registry.register(self)
 
@@ -114,6 +117,8 @@ class ReplicatorMetrics(Collector):
         """As prometheus_client asks."""
         connected = GaugeMetricFamily("bongsu_replication_connected", "Whether the vault is connected")
         connected.add_metric([], float(self._connected()))
+        writable = GaugeMetricFamily("bongsu_replication_journal_writable", "Whether the journal can be written")
+        writable.add_metric([], float(self._writable()))
         lag, files, size, blind, canary = (
             GaugeMetricFamily(f"bongsu_replication_{name}", text, labels=["source"])
             for name, text in (
@@ -138,4 +143,4 @@ class ReplicatorMetrics(Collector):
             seconds = source.canary_seconds()
             if seconds is not None:
                 canary.add_metric(label, seconds)
-        return [connected, lag, files, size, blind, canary, missed]
+        return [connected, writable, lag, files, size, blind, canary, missed]

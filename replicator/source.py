@@ -25,6 +25,7 @@ from replicator.outcome import Outcome
 from replicator.pending import Item, Pending
 from replicator.reader import Reader
 from replicator.replicator_metrics import SourceMetrics
+from replicator.room import Room
 from replicator.scanner import Found
 from replicator.sight import Sight
 from replicator.signatures import Signatures, wanted
@@ -61,6 +62,7 @@ class Source:
         self.trusted = False
         self.pending = Pending(lambda path, waiting: journal.wait(self.number, path, waiting))
         self.wake = asyncio.Event()
+        self.room = Room(self.pending)
         #: Folders that the journal has, asked once for all of one acknowledgement.
         self._there: set[bytes] = set()
         self._changed = changed
@@ -217,6 +219,8 @@ class Source:
             self.threads.submit(self._reader.forget)
             return
         wait = min(_RETRY * 2 ** min(sent.item.tries, 20), _RETRY_MOST) if refused.again else _RETRY_PERMANENT
+        if refused.code == "full":
+            wait = self.room.refused(refused.text, wait)
         self._aside(sent.item, f"vault: {refused.text}", wait)
 
     def needed(self, sent: Sent) -> None:
@@ -235,6 +239,8 @@ class Source:
             self.sight.trust()
         self._stranded(sent)
         if sent.item is not None:
+            if self.room.taken(sent.item):
+                self.wake.set()
             if sent.known is None and self.pending.nudge(sent.path.rpartition(b"/")[0]):
                 self.wake.set()  # a gone folder goes once what was in it is gone
             if sent.known is not None:

@@ -44,6 +44,8 @@ class VaultServer:
         self._settings = settings
         self._metrics = VaultMetrics(registry)
         self._senders = Senders()
+        #: Whether contents were refused for want of room, and none has been taken since.
+        self._lacking = False
         self._readers: set[Stream[ToVault]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._drops = Drops(self._metrics.dropped)
@@ -110,7 +112,7 @@ class VaultServer:
             "vault": store.vault,
             "root": str(self._settings.root),
             "failed": str(store.failure) if store.failure else "",
-            "full": store.full,
+            "full": self._full,
             "free_bytes": shutil.disk_usage(self._settings.root).free,
             "damage": [{"place": bad.name, "reason": bad.reason} for bad in store.damage],
             "connections": len(self._tasks),
@@ -223,6 +225,7 @@ class VaultServer:
             with contextlib.suppress(OSError):  # a disk that does not answer must not silence the beat
                 self._metrics.free_bytes.set(shutil.disk_usage(self._settings.root).free)
             self._metrics.behind.set(store.behind)
+            self._metrics.full.set(self._full)
 
     # ---------------------------------------------------------------- the store, as receivers see it
 
@@ -237,6 +240,7 @@ class VaultServer:
 
     def count_refused(self, reason: str) -> None:
         """As in `Shelf`."""
+        self._lacking = self._lacking or reason == "full"
         self._metrics.refused.labels(reason).inc()
 
     def _opened(self) -> Store:
@@ -257,7 +261,14 @@ class VaultServer:
         self._metrics.commit_seconds.observe(seconds)
         self._call(self._deliver, outcomes)
 
+    @property
+    def _full(self) -> bool:
+        """Whether the last contents that came found no room."""
+        return self._lacking or self._opened().full
+
     def _deliver(self, outcomes: list[Outcome]) -> None:
+        if self._lacking and any(each.code == "done" and (each.item.stored or each.item.payload) for each in outcomes):
+            self._lacking = False
         by_receiver: dict[Receiver, list[Outcome]] = {}
         for outcome in outcomes:
             ticket = outcome.item.ticket

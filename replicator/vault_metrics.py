@@ -28,6 +28,7 @@ class VaultMetrics:
         )
         self.connections = Gauge("bongsu_vault_connections", "Connections", ["role"], registry=registry)
         self.free_bytes = Gauge("bongsu_vault_free_bytes", "Room on the vault's disk", registry=registry)
+        self.full = Gauge("bongsu_vault_full", "Whether the last contents that came found no room", registry=registry)
         self.damaged = Gauge("bongsu_vault_damaged", "Bad places of the journal found at the start", registry=registry)
         self.behind = Gauge("bongsu_vault_current_behind", "Records that current/ does not show yet", registry=registry)
         for reason in REASONS:

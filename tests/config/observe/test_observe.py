@@ -41,7 +41,7 @@ def registered() -> set[str]:
     AlertMetrics(registry)
     SensorMetrics(registry)
     PartMetrics(registry, "test")
-    ReplicatorMetrics(registry, lambda: True)
+    ReplicatorMetrics(registry, connected=lambda: True, writable=lambda: True)
     VaultMetrics(registry)
     return {family.name + suffix for family in registry.collect() for suffix in SUFFIXES[family.type]}
 
