@@ -30,7 +30,7 @@ LASTING = [
     ("flush-folder objects", errno.EIO, 3, 1),
     ("cut journal", errno.EIO, 1, 1),
     ("write *", errno.EROFS, 40, 100_000),
-    ("flush *", errno.EIO, 9, 1),
+    ("flush *", errno.EIO, 9, 60),
 ]
 
 
