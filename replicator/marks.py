@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 from typing import NamedTuple
 
 from replicator.attributes import read_xattrs
@@ -9,9 +10,37 @@ from replicator.change import Kind, Meta, Xattrs
 from replicator.holes import has_holes
 from replicator.journal_rows import Known
 
-#: A file changed less than this before it was read may change again without another mark: within the same tick of its
-#: file system's clock, and through a mapping until the kernel has written the page back (35 s by its defaults).
-RACY_NS = 60_000_000_000
+#: What a busy disk may need to write back what is due.
+_BUSY_NS = 25_000_000_000
+#: A day: where the kernel writes nothing back by itself, somebody has asked it to by then.
+_NEVER_NS = 86_400_000_000_000
+
+
+def settled_ns(settings: Path) -> int:
+    """Nanoseconds until a page that was written is on its disk, by the kernel's settings; 60 s by its own defaults.
+
+    Args:
+        settings: the folder of them.
+    """
+    try:
+        names = ("dirty_expire_centisecs", "dirty_writeback_centisecs")
+        expire, every = (int((settings / name).read_text()) for name in names)
+    except (OSError, ValueError):
+        expire, every = 3000, 500
+    if not every:
+        return _NEVER_NS  # only on demand
+    return (expire + every) * 10_000_000 + _BUSY_NS
+
+
+#: Whatever was changed less than this before it was read may change again within the same tick of its file system's
+#: clock: FAT counts in steps of 2 s, ext4 with small inodes in seconds, others by the kernel's ticks of 1 to 10 ms.
+TICK_NS = 3_000_000_000
+#: So may the bytes of a file through a mapping, and for longer. The kernel notes a change at the first write to a page;
+#: the next ones leave no mark until the page has been written back, for only then is it protected again. No event tells
+#: of them but the closing, which may be days away, and nobody may know who has mapped a file without the right to look
+#: into every process. So such a file is read once more by the first scan after this time; folders, links and empty
+#: files have no pages, and are not.
+RACY_NS = settled_ns(Path("/proc/sys/vm"))
 
 #: SQLite's integers, and the format's, have a sign.
 _POSITIVE = (1 << 63) - 1

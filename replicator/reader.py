@@ -13,7 +13,7 @@ from replicator.folders import OpenFolders
 from replicator.gone import LatelyGone
 from replicator.journal import Journal
 from replicator.journal_rows import Known, join
-from replicator.marks import RACY_NS, extra_of_file, extra_of_name, kind_of, meta_of, same_moment, unchanged
+from replicator.marks import RACY_NS, TICK_NS, extra_of_file, extra_of_name, kind_of, meta_of, same_moment, unchanged
 from replicator.messages import INLINE
 from replicator.names import Names
 from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Named, Outcome, Ready, Same
@@ -253,5 +253,6 @@ def moment_of(meta: Meta, size: int, *, moving: bool) -> Meta:
 
 def known_of(found: os.stat_result, meta: Meta, digest: bytes, read_ns: int) -> Known:
     """What the journal holds of a path that was read when the clock showed `read_ns`."""
-    racy = meta.open or found.st_ctime_ns > read_ns - RACY_NS
+    mappable = meta.kind is Kind.FILE and meta.size > 0
+    racy = meta.open or found.st_ctime_ns > read_ns - (RACY_NS if mappable else TICK_NS)
     return Known(meta=meta, hash=digest, ino=found.st_ino, ctime_ns=found.st_ctime_ns, racy=racy)

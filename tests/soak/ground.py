@@ -5,6 +5,8 @@ import random
 import stat
 import time
 
+from tests.replicator.source.eyes import allowed
+
 #: Names that several hands meet at, and those that a careless copy loses.
 SHARED = [b"a", b"b", b"c", b"d", b"Report", b"report", b"x"]
 ODD = [
@@ -41,6 +43,8 @@ class Ground:
         self.most = most
         self.paths: list[bytes] = []
         self.folders: list[bytes] = [root]
+        #: Whether the whole file system is watched.
+        self._whole = allowed()
 
     def put(self, path: bytes, data: bytes, *, sync: bool = False) -> None:
         """A file with these bytes, written in two pieces."""
@@ -79,31 +83,33 @@ class Ground:
     def file(self) -> bytes:
         """A path that was a plain file when one looked: nothing outside of the tree is written through a link.
 
-        A file with several names is written by those that have stood for a while. What is written by a name that comes
-        and goes before anybody can look is told of that name alone: only a scan finds it by the others.
+        Where folders are watched one by one, a file with several names is written by those that have stood for a while.
+        What is written by a name that comes and goes before anybody can look is told of that name alone there: only a
+        scan finds it by the others.
         """
         for _ in range(8):
             path = self.some()
             found = os.lstat(path)
-            if stat.S_ISREG(found.st_mode) and (found.st_nlink == 1 or found.st_ctime < time.time() - _STOOD):
+            stood = self._whole or found.st_nlink == 1 or found.st_ctime < time.time() - _STOOD
+            if stat.S_ISREG(found.st_mode) and stood:
                 return path
         raise FileNotFoundError
 
     def calm_file(self) -> bytes:
-        """A file that no hand holds open or mapped any more.
+        """A file that no hand holds open or mapped any more, where only a scan would find what it writes last.
 
-        Where a writer holds a name that is removed, and the file has another name, the writer's end is told of the
-        name that is gone: only a scan finds what it wrote last.
+        Where folders are watched one by one, the end of a writer is told of a name that may have gone before anybody
+        knew that it was another name of the file.
         """
         path = self.file()
-        if os.lstat(path).st_ctime > time.time() - _HELD:
+        if not self._whole and os.lstat(path).st_ctime > time.time() - _HELD:
             raise BlockingIOError
         return path
 
     def single_file(self) -> bytes:
-        """A file with one name, which may be held."""
+        """A file that may be held; as of `calm_file` with one name."""
         path = self.file()
-        if os.lstat(path).st_nlink > 1:
+        if not self._whole and os.lstat(path).st_nlink > 1:
             raise BlockingIOError
         return path
 
