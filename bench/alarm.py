@@ -3,7 +3,7 @@
 import random
 import time
 
-from bench.figures import milliseconds, percentile, table
+from bench.figures import Result, milliseconds, percentile, table
 from tests.acceptance.office import Office
 from tests.support.modbus import ModbusServer
 from tests.support.sink import Posted, Sink
@@ -15,7 +15,7 @@ _HOT, _COLD = 390, 250
 _EVERY = "1s"
 
 
-def run(_rounds: int) -> str:
+def run(_rounds: int) -> Result:
     """Raise and clear one alarm twenty times; the device is asked once a second, so the mean wait for that is 0.5 s."""
     office, sink = Office(), Sink()
     rack = ModbusServer(office.ports["modbus"], registers={1: _COLD, 2: 480})
@@ -30,7 +30,8 @@ def run(_rounds: int) -> str:
         rack.close()
         sink.close()
     row = [f"every {_EVERY}", str(_COUNT), *(milliseconds(percentile(samples, share)) for share in (0.5, 0.99))]
-    return table(["register changed to message posted", "alarms", "p50", "worst"], [row])
+    text = table(["register changed to message posted", "alarms", "p50", "worst"], [row])
+    return Result(text, {"alarms": [samples]})
 
 
 def _once(rack: ModbusServer, sink: Sink, number: int) -> float:

@@ -13,7 +13,7 @@ from bench.syncthing import Syncthing
 
 _SIZE = 50_000
 #: How many documents a round writes, one after the other has arrived, and the longest pause before each.
-_OURS, _THEIRS = (60, 0.05), (8, 1.0)
+_OURS, _THEIRS = (100, 0.05), (8, 1.0)
 _LIMIT = 60.0
 _SHARES = (0.5, 0.99)
 _DURABLE, _VISIBLE = "bongsu, acknowledged as durable", "bongsu, seen in `current/`"
