@@ -15,13 +15,12 @@ import structlog
 from config.model import Source as Settings
 from replicator.errors import JournalError
 from replicator.exclude import Excludes
-from replicator.guard import Verdict, judge
 from replicator.handover import HandOver
 from replicator.inner import Inner
 from replicator.journal import Journal
 from replicator.journal_rows import SourceRow
-from replicator.root import is_empty, look, stands
 from replicator.scanner import Found, Scanned, Scanner, low_priority
+from replicator.standing import Standing
 from replicator.watcher import Dirty, Make, ScanWatcher, Watcher
 
 #: Seconds between two looks at the root, and at whether a scan is due.
@@ -87,7 +86,7 @@ class Sight:
         self._next_scan = 0.0
         self._watcher: Watcher = ScanWatcher()
         self._scanner: Scanner | None = None
-        self._armed: tuple[int, int] = (0, 0)
+        self._standing = Standing(self.root, number, row, journal, accept=accept, inner=inner)
         self._wake = asyncio.Event()
         self._full = full
         self._hands = HandOver(self._tell, found, self._must_wait)
@@ -114,7 +113,7 @@ class Sight:
             self._scans.shutdown(wait=False)
 
     async def _once(self) -> None:
-        verdict = await self._thread(self._judge)
+        verdict = await self._thread(self._standing.judge)
         if verdict.fit:
             await self._look(replaced=verdict.replaced)
         else:
@@ -123,18 +122,12 @@ class Sight:
 
     def fit(self) -> bool:
         """Whether the root is still the folder that was judged; from any thread."""
-        if not stands(self.root, self._armed):
-            return False
-        if changed := self.inner.look():  # its watches and what was seen there are to be made anew
-            self._lost = changed
-            return False
-        # Where nothing was ever seen that the vault has, an empty root is a new machine whose disk is not mounted.
-        return self._row.root != (0, 0) or not (self._journal.children(self._number, b"") and is_empty(self.root))
+        return self._standing.fit()
 
     def trust(self) -> None:
         """Something that stood here is at the vault: this root is the source."""
         if self._row.root == (0, 0):
-            self._row.root = self._armed
+            self._standing.trust()
 
     async def settle(self, until: float) -> bool:
         """Wait until all that happened before has been handed over, at most until then (monotonic).
@@ -204,7 +197,7 @@ class Sight:
 
     async def _watch(self, *, replaced: bool) -> None:
         made = time.monotonic()
-        while not self._lost and await self._thread(self.fit):
+        while not self._lost and await self._thread(self._standing.fit):
             if self._answered < self._asked or time.monotonic() >= self._next_scan:
                 await self._scan(replaced=replaced)
             if self.lasting and time.monotonic() - made > self._anew:
@@ -213,7 +206,7 @@ class Sight:
             if (self.held or self.inner.lost) and await self._thread(self._accept.exists):
                 return
             await self._pause(_TICK)
-        self._set_blind(self._lost or "the root is another folder", lasting=False)
+        self._set_blind(self._lost or self._standing.lost or "the root is another folder", lasting=False)
 
     async def _scan(self, *, replaced: bool) -> None:
         asked, blinds, began_ns = self._asked, self._blinds, time.time_ns()
@@ -228,12 +221,12 @@ class Sight:
             return
         finally:
             self.scanning = False
-        if not scanned.whole or not await self._thread(self.fit):
+        if not scanned.whole or not await self._thread(self._standing.fit):
             return
         self.scanned, self.held = scanned, scanned.held
         self._row.scanned_ns = began_ns
         if not scanned.held and (scanned.paths or self._row.root != (0, 0)):
-            self._row.root = self._armed
+            self._standing.trust()
         self._journal.remember(self._number, self._row)
         self._next_scan = time.monotonic() + self._settings.scan_every.total_seconds()
         if blinds == self._blinds:
@@ -244,7 +237,7 @@ class Sight:
         """In the scan's thread: whether it waits until more is sent; a root that has gone meanwhile ends the scan."""
         if not self._full():
             return False
-        if self._scanner is not None and (self._lost or not self.fit()):
+        if self._scanner is not None and (self._lost or not self._standing.fit()):
             self._scanner.stop()
             return False
         return True
@@ -255,20 +248,6 @@ class Sight:
         if not self.lasting:
             self.blind_reason, self._anew = "", _ANEW
         self._changed()
-
-    def _judge(self) -> Verdict:
-        root = look(self.root)
-        accepted = self._accept.exists()
-        paths = self._journal.count(self._number, 1) or len(self._journal.children(self._number, b""))
-        verdict = judge(self._row.root, root, paths, accepted=accepted)
-        if root is not None and verdict.fit:
-            self._armed = root.identity
-        if accepted and root is not None:
-            self._row.root = root.identity
-            self.inner.accept()
-            self._journal.remember(self._number, self._row)
-            self._accept.unlink(missing_ok=True)
-        return verdict
 
     # ------------------------------------------------------------------ states
 
