@@ -18,11 +18,11 @@ import structlog
 
 from replicator.errors import JournalError
 from replicator.journal_file import checkpoint, connect, put_aside, reader, spoiled
-from replicator.journal_rows import Known, SourceRow, Waiting, from_row, join, split, to_row, unsigned
+from replicator.journal_rows import Known, Marks, SourceRow, Waiting, from_row, join, signed, split, to_row
 from replicator.overlay import Key, Overlay
 
 _GET = "SELECT ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ? AND name = ?"
-_MARKS = "SELECT name, ino, ctime_ns, racy FROM known WHERE source = ? AND parent = ?"
+_MARKS = "SELECT name, ino, CASE racy WHEN 0 THEN ctime_ns END FROM known WHERE source = ? AND parent = ?"
 _CHILDREN = "SELECT name, ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ?"
 # Without statistics SQLite would rather read the whole source in the order of its paths.
 _BY_INODE = (
@@ -123,11 +123,10 @@ class Journal:
                 found.update((split(path)[1], known) for path, known in part.children(source, parent))
         return {name: known for name, known in found.items() if known is not None}
 
-    def marks(self, source: int, parent: bytes) -> dict[bytes, tuple[int, int] | None]:
-        """Inode and change time of each name in this folder, by which it is unchanged; None where they do not tell."""
+    def marks(self, source: int, parent: bytes) -> dict[bytes, Marks]:
+        """By which marks each name in this folder is unchanged."""
         parts = self._parts()
-        rows = self._read(_MARKS, (source, parent))
-        found = {name: None if racy else (unsigned(ino), ctime_ns) for name, ino, ctime_ns, racy in rows}
+        found: dict[bytes, Marks] = {row[0]: row for row in self._read(_MARKS, (source, parent))}
         with self._lock:
             for part in parts:
                 for path, known in part.children(source, parent):
@@ -135,7 +134,7 @@ class Journal:
                     if known is None:
                         found.pop(name, None)
                     else:
-                        found[name] = None if known.racy else (known.ino, known.ctime_ns)
+                        found[name] = (name, signed(known.ino), None if known.racy else known.ctime_ns)
         return found
 
     def under(self, source: int, folder: bytes) -> list[bytes]:
@@ -156,8 +155,7 @@ class Journal:
     def by_inode(self, source: int, ino: int) -> dict[bytes, Known]:
         """What the vault has that was read from this inode: a renamed file's old name, a file's other names."""
         parts = self._parts()
-        signed = ino - (1 << 64) if ino >= 1 << 63 else ino
-        found = {join(*row[:2]): from_row(*row[2:]) for row in self._read(_BY_INODE, (source, signed))}
+        found = {join(*row[:2]): from_row(*row[2:]) for row in self._read(_BY_INODE, (source, signed(ino)))}
         with self._lock:
             for part in parts:
                 found = {path: known for path, known in found.items() if (source, path) not in part.paths}

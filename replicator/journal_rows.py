@@ -23,6 +23,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     racy: bool = True
 
 
+#: By which a path is unchanged: name, inode as it stands in a row, change time or None where that does not tell.
+Marks = tuple[bytes, int, int | None]
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A path that is still to be sent: when its change was seen, and its bytes as far as known."""
 
@@ -81,15 +85,26 @@ def join(parent: bytes, name: bytes) -> bytes:
     return parent + b"/" + name if parent else name
 
 
-def unsigned(ino: int) -> int:
+def signed(ino: int) -> int:
     """An inode as it stands in a row. SQLite's integers have a sign, inodes have none."""
+    return ino - 2 * _SIGN if ino >= _SIGN else ino
+
+
+def _unsigned(ino: int) -> int:
     return ino + 2 * _SIGN if ino < 0 else ino
 
 
 def to_row(source: int, path: bytes, known: Known) -> tuple[object, ...]:
-    """A row of `known`. SQLite's integers have a sign, inodes have none."""
-    ino = known.ino - 2 * _SIGN if known.ino >= _SIGN else known.ino
-    return (source, *split(path), ino, known.ctime_ns, known.racy, known.hash, _meta_out.encode(known.meta))
+    """A row of `known`."""
+    return (
+        source,
+        *split(path),
+        signed(known.ino),
+        known.ctime_ns,
+        known.racy,
+        known.hash,
+        _meta_out.encode(known.meta),
+    )
 
 
 def from_row(ino: int, ctime_ns: int, racy: int, digest: bytes, meta: bytes) -> Known:
@@ -97,7 +112,7 @@ def from_row(ino: int, ctime_ns: int, racy: int, digest: bytes, meta: bytes) -> 
     return Known(
         meta=_meta_in.decode(meta),
         hash=digest,
-        ino=unsigned(ino),
+        ino=_unsigned(ino),
         ctime_ns=ctime_ns,
         racy=bool(racy),
     )

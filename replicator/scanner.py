@@ -10,13 +10,11 @@ from replicator.change import Kind
 from replicator.exclude import Excludes
 from replicator.guard import hold_deletions
 from replicator.journal import Journal
-from replicator.journal_rows import join
+from replicator.journal_rows import Marks, join, signed
 from replicator.marks import kind_of
 
 #: Paths handed over at once.
 _BATCH = 512
-#: The marks of a path that the vault has not got: no inode has this number.
-_UNKNOWN = (0, 0)
 #: Unreadable folders that are kept by name; more are only counted.
 _NAMED = 20
 
@@ -118,7 +116,11 @@ class Scanner:
         )
 
     def _folder(self, folder: bytes, *, hold: bool) -> list[bytes]:
-        """Compare what stands in one folder; the folders in it."""
+        """Compare what stands in one folder; the folders in it.
+
+        Inode and change time decide, for no state of a path changes without the latter: nothing else is read of the
+        journal, or a scan of a million files would last twice as long.
+        """
         if self._is_lost(folder):
             return []
         try:
@@ -130,49 +132,38 @@ class Scanner:
             self._not_listed(folder, error)
             return []
         known = self._journal.marks(self._source, folder)
-        inside = []
-        for entry in entries:
-            marks = known.pop(entry.name, _UNKNOWN)
-            if not self._same(entry, marks):
+        inside, same = [], 0
+        for entry in entries:  # a million times: what is unchanged calls nothing of ours
+            marks = known.pop(entry.name, None)
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except OSError:
+                found = None
+            if marks is None or found is None or marks[2] != found.st_ctime_ns or marks[1] != found.st_ino:
                 path = join(folder, entry.name)
-                if path not in self._excludes and self._entry(entry, path, marks):
+                if path not in self._excludes and self._other(path, found, marks):
                     inside.append(path)
-            elif entry.is_dir(follow_symlinks=False) and (path := join(folder, entry.name)) not in self._excludes:
+                continue
+            same += 1
+            if entry.is_dir(follow_symlinks=False) and (path := join(folder, entry.name)) not in self._excludes:
                 inside.append(path)
+        self._paths += same
         for name in known:
             self._lost(join(folder, name), hold=hold)
         return inside
 
-    def _same(self, entry: "os.DirEntry[bytes]", marks: tuple[int, int] | None) -> bool:
-        """Whether this is certainly what the vault has.
-
-        Inode and change time decide, for no state of a path changes without the latter: nothing else is read of the
-        journal, or a scan of a million files would last twice as long.
-        """
-        try:
-            found = entry.stat(follow_symlinks=False)
-        except OSError:
-            return False
-        if marks != (found.st_ino, found.st_ctime_ns):
-            return False
-        self._paths += 1
-        return True
-
-    def _entry(self, entry: "os.DirEntry[bytes]", path: bytes, marks: tuple[int, int] | None) -> bool:
-        """Hand over one path that differs; whether it is a folder."""
-        try:
-            found = entry.stat(follow_symlinks=False)
-        except OSError:
+    def _other(self, path: bytes, found: os.stat_result | None, marks: Marks | None) -> bool:
+        """Hand over one path, unless it is the same after all; whether it is a folder."""
+        if found is None:
             self._add(Found(path, 0))  # gone or unreadable: whoever reads it finds out
             return False
         self._paths += 1
         kind = kind_of(found)
-        if kind is None:
-            self._special += 1
-            if marks != _UNKNOWN:
-                self._add(Found(path, 0))
-            return False
-        self._add(Found(path, found.st_size if kind is Kind.FILE else 0))
+        if marks is None or marks[1:] != (signed(found.st_ino), found.st_ctime_ns):
+            if kind is None:
+                self._special += 1
+            if kind is not None or marks is not None:
+                self._add(Found(path, found.st_size if kind is Kind.FILE else 0))
         return kind is Kind.FOLDER
 
     def _lost(self, path: bytes, *, hold: bool) -> None:

@@ -12,7 +12,7 @@ import pytest
 from replicator.change import Kind, Meta
 from replicator.errors import JournalError
 from replicator.journal import Journal
-from replicator.journal_rows import Known, SourceRow, Waiting
+from replicator.journal_rows import Known, SourceRow, Waiting, signed
 from replicator.names import Names
 from tests.replicator.source.support import NAMES
 
@@ -48,6 +48,7 @@ def test_what_is_put_is_there_at_once_and_after_a_commit(journal: Journal, ino: 
     for name in NAMES:
         assert journal.get(number, b"a/" + name) == _known(ino)
     assert set(journal.children(number, b"a")) == set(NAMES)
+    assert journal.marks(number, b"a") == {name: (name, signed(ino), 7) for name in NAMES}
     if ino:
         assert set(journal.by_inode(number, ino)) == {b"a/" + name for name in NAMES}
 
