@@ -96,3 +96,43 @@ def test_a_full_state_disk_stops_no_document(office: Office, small_state: Path) 
     assert office.stop("replicator") == 0
     office.start("replicator")
     office.settle()
+
+
+@pytest.fixture
+def disk_of_the_vault(office: Office) -> Iterator[Path]:
+    """The vault on a disk of its own."""
+    office.vault_root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(office.vault_root)], check=True)
+    yield office.vault_root
+    subprocess.run(["umount", "-l", str(office.vault_root)], check=True)
+
+
+def _remount(folder: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
+
+
+def test_a_vault_whose_disk_turns_read_only_ends_and_goes_on_once_it_can_write(
+    office: Office, disk_of_the_vault: Path
+) -> None:
+    """It ends with one clear line, also at each start on such a disk; when it can write again all is carried."""
+    office.with_replicator()
+    office.start("vault", prefix=_env(disk_of_the_vault, "", f"write *|{errno.EROFS}|60|100000"))
+    office.start("replicator")
+
+    def ended() -> bool:
+        (office.docs / "minutes").write_bytes(os.urandom(5000))
+        return not office.program("vault").running
+
+    until(ended, "the vault ended")
+    assert office.program("vault").wait() == 1
+    assert "read-only file system" in office.program("vault").text()
+    _remount(disk_of_the_vault, "ro")
+    again = office.start("vault", wait=False)
+    assert again.wait() == 1
+    assert again.text().splitlines()[-1].startswith(f"bongsu: open vault {disk_of_the_vault}: read-only file system")
+    assert "Traceback" not in again.text()
+    assert not json.loads(_conditions(office))["replication"]["vault"]["connected"]
+    _remount(disk_of_the_vault, "rw")
+    office.start("vault")
+    office.settle()
+    office.bongsu("verify", file="vault")

@@ -309,22 +309,23 @@ def test_a_file_written_without_end_is_carried_while_it_grows(tmp_path: Path, tr
     carry(tmp_path, tree, steps)
 
 
+@pytest.mark.parametrize(("call", "size"), [("read", 1), ("pread", INLINE + 1)])
 def test_an_unreadable_file_is_set_aside_and_others_go_on(
-    tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch, call: str, size: int
 ) -> None:
-    """A file whose disk sectors are bad is named and told, others are carried, and it comes when it can be read."""
-    real, bad = os.read, {"bad": True}
+    """A file whose disk sectors are bad, small or large, is named, others are carried, and it comes when it can be."""
+    real, bad = getattr(os, call), {"bad": True}
 
-    def read(fd: int, count: int) -> bytes:
+    def read(fd: int, *values: int) -> bytes:
         if bad["bad"] and Path(f"/proc/self/fd/{fd}").readlink() == tree / "broken":
             raise OSError(5, "Input/output error")
-        return real(fd, count)
+        return bytes(real(fd, *values))
 
-    monkeypatch.setattr("replicator.reader.os.read", read)
+    monkeypatch.setattr(os, call, read)
 
     async def steps(running: Running) -> None:
         await running.settle()
-        (tree / "broken").write_text("x")
+        (tree / "broken").write_bytes(b"x" * size)
         (tree / "good").write_text("y")
         await until(lambda: running.source["set_aside_count"] == 1 and running.source["pending"] == 1)
         assert running.source["set_aside"][0]["path"] == "broken"
