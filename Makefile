@@ -40,7 +40,7 @@ lint: dev
 	$(BIN)/mypy tests bench
 	$(BIN)/lint-imports
 
-# An hour by default; SOAK="--seconds 600 --seed 7 --report soak.json" says otherwise.
+# An hour by default; SOAK="--seconds 600 --seed 7 --report soak.json" says otherwise, and --only line, disk or huge what else.
 soak: dev
 	@bash tests/packages.sh soak
 	$(BIN)/python -m tests.soak $(SOAK)

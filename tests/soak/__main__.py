@@ -1,8 +1,9 @@
 """`python -m tests.soak [--seconds N] [--seed N] [--report FILE] [--only PART ...]`: the random truth, for an hour.
 
-Changes of a real tree by several processes at once, with both daemons killed and the line between them cut; and trees
-from outside. Each ends with the vault's plain files and restores equal to the tree. The first thing that is not so ends
-the run with 1, and all folders and logs stay.
+Without `--only`: changes of a real tree by several processes at once, with both daemons killed and the line between
+them cut; and trees from outside. Each ends with the vault's plain files and restores equal to the tree. By name only:
+`line`, a bad line with cuts of a minute; `disk`, both ends killed at every step and the vault's power cut; `huge`, a
+file past 4 GiB. The first thing that is not so ends the run with 1, and the daemons' folders and logs stay.
 """
 
 import argparse
@@ -10,14 +11,23 @@ import platform
 import random
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from tests.soak import outside
+from tests.soak import disk, huge, line, outside
 from tests.soak.campaign import Campaign
 from tests.soak.site import Site, told
 
 #: States kept by one vault, in bytes, before a new one is begun: a soak must not fill the disk.
 _FULL = 6_000_000_000
+_DEFAULT = ["churn", *outside.STORIES]
+_BY_NAME: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "line": lambda asked: line.main(asked.seconds, asked.seed, asked.changes),
+    "disk": lambda asked: disk.main(asked.seed),
+    "huge": lambda asked: huge.main(asked.gib),
+}
 
 
 def main() -> int:
@@ -27,7 +37,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--report", type=Path)
     parser.add_argument("--hands", type=int, default=3)
-    parser.add_argument("--only", nargs="*", choices=["churn", *outside.STORIES], default=["churn", *outside.STORIES])
+    parser.add_argument("--changes", type=int, default=1_000_000, help="of `line`, in all its cuts")
+    parser.add_argument("--gib", type=float, default=5, help="of `huge`")
+    parser.add_argument("--only", nargs="*", choices=[*_DEFAULT, *_BY_NAME], default=_DEFAULT)
     asked = parser.parse_args()
     report: dict[str, object] = {
         "seed": asked.seed,
@@ -36,7 +48,9 @@ def main() -> int:
     }
     end, good = time.monotonic() + asked.seconds, True
     for name in asked.only:
-        if name != "churn":
+        if name in _BY_NAME:
+            good = _apart(name, asked, report) and good
+        elif name != "churn":
             good = _outside(name, asked.seed, report) and good
     seed = asked.seed
     while good and "churn" in asked.only and time.monotonic() < end:
@@ -46,6 +60,19 @@ def main() -> int:
     told(report, asked.report)
     _say(told(report, None))
     return 0 if good else 1
+
+
+def _apart(name: str, asked: argparse.Namespace, report: dict[str, object]) -> bool:
+    """A campaign with ends of its own."""
+    began = time.monotonic()
+    try:
+        done = _BY_NAME[name](asked)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the report's
+        report["failure"] = f"{name}: {error}"
+        _say(traceback.format_exc())
+        return False
+    report[name] = {**done, "took": round(time.monotonic() - began)}
+    return True
 
 
 def _outside(name: str, seed: int, report: dict[str, object]) -> bool:

@@ -1,12 +1,14 @@
-"""Every crash point and every moment of a power cut: `python -m tests.soak.disk [--rounds N] [--seed N]`."""
+"""Every crash point of both ends, and every moment of a power cut at the vault."""
 
-import argparse
+import contextlib
 import random
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from tests.replicator.source import test_state_disk as source
 from tests.replicator.vault.test_crash_points import ended_at, points, steps_of
 from tests.replicator.vault.test_power_cut import moments, recorded, survives
 
@@ -17,11 +19,18 @@ def crash_points(folder: Path) -> int:
     """End a vault at each point that there is; how many there were."""
     found = points(steps_of(folder / "whole"))
     for number, point in enumerate(found):
-        try:
+        with _named(f"vault, {point}"):
             ended_at(folder / str(number), point)
-        except BaseException:
-            print(f"at {point}:", file=sys.stderr)  # noqa: T201 - a report
-            raise
+    return len(found)
+
+
+def source_points(folder: Path) -> int:
+    """End a replicator at each point that there is; how many there were."""
+    unbroken, seen = source.steps_of(folder / "whole")
+    found = points(seen)
+    for number, point in enumerate(found):
+        with _named(f"replicator, {point}"):
+            source.ended_at(folder / str(number), point, unbroken)
     return len(found)
 
 
@@ -36,21 +45,31 @@ def power_cuts(folder: Path, chance: random.Random) -> int:
     return count
 
 
-def main() -> None:
-    """Do all of it, and say how much that was."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    for number in range(asked.rounds):
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="bongsu-soak-") as name:
-            ended = crash_points(Path(name))
-            print(f"{ended} crash points, {time.monotonic() - started:.0f} s", flush=True)  # noqa: T201 - a report
-            cuts = power_cuts(Path(name), random.Random(asked.seed + number))
-        told = f"{ended} crash points, {cuts} power cuts, {time.monotonic() - started:.0f} s: nothing lost"
-        print(told, flush=True)  # noqa: T201 - a report
+def main(seed: int) -> dict[str, Any]:
+    """All of it, once; how much that was.
+
+    Raises:
+        AssertionError: something was lost, damaged, or sent that need not be.
+    """
+    with tempfile.TemporaryDirectory(prefix="bongsu-disk-") as name:
+        folder = Path(name)
+        return {
+            "crash points of the vault": crash_points(_made(folder / "vault")),
+            "crash points of the replicator": source_points(_made(folder / "source")),
+            "power cuts": power_cuts(_made(folder / "power"), random.Random(seed)),
+        }
 
 
-if __name__ == "__main__":
-    main()
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+@contextlib.contextmanager
+def _named(point: str) -> Iterator[None]:
+    """Say at which point it was when something is wrong there."""
+    try:
+        yield
+    except BaseException:
+        sys.stderr.write(f"at {point}:\n")
+        raise

@@ -1,13 +1,7 @@
-"""`python -m tests.soak.huge [--gib 5]`: a sparse file past 4 GiB goes the whole way and comes back.
+"""A sparse file past 4 GiB goes the whole way and comes back; its end is changed, too."""
 
-Its end is changed, too. What the way there and back takes, in seconds and room, is printed as JSON.
-"""
-
-import argparse
 import asyncio
 import hashlib
-import json
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,15 +15,16 @@ from tests.replicator.whole import room, with_holes
 _LIMIT = 600.0
 
 
-def main() -> int:
-    """Run and report; 1 when something came back other than it was."""
-    parser = argparse.ArgumentParser(prog="python -m tests.soak.huge", description=__doc__)
-    parser.add_argument("--gib", type=float, default=5)
-    size = int(parser.parse_args().gib * (1 << 30))
+def main(gib: float) -> dict[str, object]:
+    """A file of so many GiB, there and back.
+
+    Raises:
+        AssertionError: something came back other than it was.
+    """
     with tempfile.TemporaryDirectory(prefix="bongsu-huge-") as folder:
-        report = carry(Path(folder), size)
-    sys.stdout.write(json.dumps(report, indent=2) + "\n")
-    return 0 if report["good"] else 1
+        report = carry(Path(folder), int(gib * (1 << 30)))
+    assert report["good"], report
+    return report
 
 
 def carry(folder: Path, size: int) -> dict[str, object]:
@@ -87,7 +82,3 @@ async def _timed(running: pair.Running, huge: Path, size: int) -> float:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

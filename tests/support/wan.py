@@ -26,17 +26,29 @@ _CLONE_NEWNET = 0x40000000
 _MTU = 1500
 #: Packets that wait for a slow line before the next is dropped, as in a router.
 _QUEUE = 200
+#: Seconds that a packet is late which others overtake.
+_LATE = 0.005
 _libc = ctypes.CDLL(None, use_errno=True)
 #: Where each room's end is.
 ADDRESSES = ("10.213.7.1", "10.213.7.2")
 
 
 class Quality(NamedTuple):
-    """How bad a line is: seconds one way, share of packets lost, bytes a second (0: no limit)."""
+    """How bad a line is.
+
+    Attributes:
+        delay: seconds one way.
+        loss: share of packets that are lost.
+        rate: bytes a second; 0 for no limit.
+        swapped: share of packets that come later than those behind them.
+        doubled: share of packets that come twice.
+    """
 
     delay: float = 0.0
     loss: float = 0.0
     rate: float = 0.0
+    swapped: float = 0.0
+    doubled: float = 0.0
 
 
 class Wan:
@@ -103,9 +115,15 @@ class Wan:
             return
         now = time.monotonic()
         self._free[room] = max(now, self._free[room]) + (len(packet) / quality.rate if quality.rate else 0.0)
+        late = _LATE if self._chance.random() < quality.swapped else 0.0
+        self._send(self._free[room] + quality.delay + late, room, packet)
+        if self._chance.random() < quality.doubled:
+            self._send(self._free[room] + quality.delay, room, packet)
+
+    def _send(self, due: float, room: int, packet: bytes) -> None:
         self._count += 1
         self._waiting[room] += 1
-        heapq.heappush(self._way, (self._free[room] + quality.delay, self._count, room, packet))
+        heapq.heappush(self._way, (due, self._count, room, packet))
 
     def _give(self, now: float) -> None:
         while self._way and self._way[0][0] <= now:

@@ -23,7 +23,7 @@ def changes(tree: Path, count: int, paths: int) -> int:
 
 
 def test_a_line_that_says_nothing_is_dead_within_ten_seconds() -> None:
-    """Both ends beat each second and give up within 10 s; that they do is measured by `python -m tests.soak.line`."""
+    """Both ends beat each second and give up within 10 s; `python -m tests.soak --only line` measures it."""
     assert SILENCE < 10
 
 

@@ -50,7 +50,7 @@ def ended_at(box: Path, point: str, unbroken: Carried) -> bool:
 def test_ended_at_a_step_it_carries_the_rest(tmp_path: Path) -> None:
     """Killed at a step of its journal: the next one has what was pending, and what the vault has it does not send.
 
-    Some of the points; `python -m tests.soak.disk` takes all.
+    Some of the points; `python -m tests.soak --only disk` takes all.
     """
     unbroken, seen = steps_of(tmp_path / "whole")
     assert {"make replicator", "write replicator", "flush replicator"} <= seen.keys()

@@ -50,7 +50,7 @@ def ended_at(box: Path, point: str) -> bool:
 def test_ended_at_a_step_it_lost_nothing(tmp_path: Path) -> None:
     """Ended at a step: what was acknowledged is there, nothing is damaged, and the rest can be sent.
 
-    Every fourth of the points; `python -m tests.soak.disk` takes all.
+    Every fourth of the points; `python -m tests.soak --only disk` takes all.
     """
     seen = steps_of(tmp_path / "whole")
     assert {"write journal", "flush journal", "make journal", "flush-folder journal"} <= seen.keys()

@@ -74,7 +74,7 @@ def test_the_model_is_the_disk(tmp_path: Path) -> None:
 def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     """Whatever the disk forgot of what was not flushed, each acknowledged version is there and nothing is damaged.
 
-    A sample of the moments; `python -m tests.soak.disk` takes each, many times.
+    A sample of the moments; `python -m tests.soak --only disk` takes each, many times.
     """
     box = tmp_path / "box"
     chance = random.Random(3)
