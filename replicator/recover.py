@@ -74,7 +74,8 @@ def lock(root: Path) -> int:
         descriptor = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise VaultError(
-            f"open vault {root}: {str(error.strerror).lower()}", hint="the vault's user must own this folder"
+            f"open vault {root}: {str(error.strerror).lower()}",
+            hint="is its disk writable, and does the vault's user own this folder?",
         ) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
