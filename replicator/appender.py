@@ -27,6 +27,7 @@ class Appender:
         self._vault = vault
         self._fd = -1
         self._streamed = 0
+        self._dirty = (0, 0)
         if not new_segment:
             self._fd = os.open(folder / segment_name(mark.segment), os.O_WRONLY | os.O_CLOEXEC)
 
@@ -37,10 +38,12 @@ class Appender:
             self._fd = -1
 
     def write(self, items: list[tuple[Record, bytes]], now_ns: int) -> list[Found]:
-        """Write records with their payloads and flush them; sequence, time and `flushed` are set here.
+        """Write records with their payloads; sequence, time and `flushed` are set here.
+
+        `flush` must come before the next.
 
         Returns:
-            The records as they stand on disk; `mark` is behind the last one.
+            The records as they will stand on disk; `mark` is behind the last one.
 
         Raises:
             FullError: no room; nothing of it remains.
@@ -78,8 +81,16 @@ class Appender:
         except FullError:
             self._cut(offset)
             raise
-        flush(self._fd, name)
-        self._let_go(offset, sum(map(len, pieces)))
+        self._dirty = (offset, sum(map(len, pieces)))
+
+    def flush(self) -> None:
+        """Put what was written on disk. From any thread, while nothing else is called.
+
+        Raises:
+            BrokenError: the disk did not take it.
+        """
+        flush(self._fd, segment_name(self.mark.segment))
+        self._let_go(*self._dirty)
 
     def _let_go(self, offset: int, size: int) -> None:
         """In a long stream of documents, give the memory of what is on disk to what comes next.

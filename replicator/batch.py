@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from replicator.catalog import State, key_of, state_of
 from replicator.change import Kind
+from replicator.errors import FullError
 from replicator.item import Item, Outcome
 from replicator.known import Fresh, Known
 from replicator.messages import Delete, Mark, Put, Seal
@@ -24,7 +25,7 @@ class Batch:
         self._known = known
         self._fresh = Fresh()
         self._contents: set[bytes] = set()
-        self._positions: dict[str, int] = {}
+        self.positions: dict[str, int] = {}
         brought = {item.message.hash for item in items if item.payload and isinstance(item.message, Put)}
         self._held = known.held(brought)
         for item in items:
@@ -45,6 +46,13 @@ class Batch:
             self._delete(item, message)
         else:
             self._seal(item, message)
+
+    def refuse(self, error: FullError) -> None:
+        """There is no room for the records: nothing of this commit is kept."""
+        self.waiting = [
+            each if each.item.message is None else Outcome(item=each.item, code="full", text=str(error), again=True)
+            for each in self.waiting
+        ]
 
     def _foreign(self, item: Item, source: str) -> Outcome | None:
         site = self._known.sites.get(source, item.site)
@@ -135,7 +143,7 @@ class Batch:
         self.waiting.append(Outcome(item=item, code="done", position=record.position))
 
     def _done(self, item: Item, source: str) -> None:
-        position = self._positions.get(source, self._known.positions.get(source, 0))
+        position = self.positions.get(source, self._known.positions.get(source, 0))
         self.waiting.append(Outcome(item=item, code="done", position=position))
 
     def _state(self, source: str, path: bytes) -> State | None:
@@ -150,10 +158,10 @@ class Batch:
 
     def _next(self, site: str, source: str) -> int:
         """The source's next position; a new source's own record comes first."""
-        position = self._positions.get(source, self._known.positions.get(source, 0))
+        position = self.positions.get(source, self._known.positions.get(source, 0))
         if not position:
             position = 1
             begin = Record(what=What.SOURCE, source=source, position=position, name=site)
             self.records.append((begin, b""))
-        self._positions[source] = position + 1
+        self.positions[source] = position + 1
         return position + 1

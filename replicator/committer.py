@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
@@ -46,12 +47,16 @@ class Committer:
         on_applied: Callable[[], None],
     ) -> None:
         self.known = Known(catalog, objects)
+        #: Each source's durable position; `known` may be one commit ahead.
+        self.positions = dict(self.known.positions)
         self.full = False
         self._catalog = catalog
         self._appender = appender
         self._queue: queue.SimpleQueue[tuple[Item, ...] | None] = queue.SimpleQueue()
         self._unapplied: list[Found] = []
         self._catalog_waits = False
+        self._flusher = ThreadPoolExecutor(1, "vault-flush")
+        self._flushing: Future[None] | None = None
         self._on_outcomes, self._on_failed, self._on_applied = on_outcomes, on_failed, on_applied
         self._thread = threading.Thread(target=self._run, name="vault-commit", daemon=True)
 
@@ -68,6 +73,7 @@ class Committer:
         self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
+        self._flusher.shutdown()
         self._appender.close()
         self._catalog.close()
 
@@ -75,6 +81,7 @@ class Committer:
         try:
             while self._turn():
                 pass
+            self._settle()
             self._apply()
         except sqlite3.OperationalError as error:  # the disk, not the file
             self._on_failed(error)
@@ -119,28 +126,51 @@ class Committer:
         return items, False
 
     def _commit(self, items: list[Item]) -> None:
+        """Decide what these become while the last commit is still being flushed, write it, and have it flushed.
+
+        Where others are likely to come meanwhile the flush goes to a thread of its own.
+        """
         started = time.monotonic()
         batch = Batch(self.known, items)
+        self._settle()
+        if not self._written(batch):
+            self._on_outcomes(batch.outcomes + batch.waiting, time.monotonic() - started)
+        elif len(items) > _FEW or not self._queue.empty():
+            self._flushing = self._flusher.submit(self._flush, batch, started)
+        else:
+            self._flush(batch, started)
+
+    def _written(self, batch: Batch) -> bool:
+        """Write a commit's records; False when there are none, or no room for them."""
+        if not batch.records:
+            return False
         try:
-            if batch.records:
-                found = self._appender.write(batch.records, time.time_ns())
-                self.known.add(found)
-                self._unapplied += found
-                self.full = False
+            found = self._appender.write(batch.records, time.time_ns())
         except FullError as error:
             self.full = True
-            batch.waiting = [
-                Outcome(item=each.item, code="full", text=str(error), again=True)
-                if each.item.message is not None
-                else each
-                for each in batch.waiting
-            ]
+            batch.refuse(error)
+            return False
+        self.known.add(found)
+        self._unapplied += found
+        self.full = False
+        return True
+
+    def _flush(self, batch: Batch, started: float) -> None:
+        self._appender.flush()
+        self.positions.update(batch.positions)
         self._on_outcomes(batch.outcomes + batch.waiting, time.monotonic() - started)
+
+    def _settle(self) -> None:
+        """Wait until what was written is durable, and told."""
+        if self._flushing is not None:
+            flushing, self._flushing = self._flushing, None
+            flushing.result()
 
     def _apply(self) -> None:
         """Write the catalog. Where it cannot be written for want of room, the journal has everything."""
         if not self._unapplied:
             return
+        self._settle()
         try:
             self._catalog.apply(self._unapplied)
         except sqlite3.OperationalError as error:

@@ -92,7 +92,7 @@ class Store:
 
     def positions(self) -> dict[str, int]:
         """Each source's durable position."""
-        return dict(self._committer.known.positions)
+        return dict(self._committer.positions)
 
     def sites(self) -> dict[str, str]:
         """Each source's site."""

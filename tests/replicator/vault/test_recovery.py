@@ -254,6 +254,7 @@ def test_what_is_whole_behind_a_torn_record_goes_with_it(tmp_path: Path) -> None
         for number, (path, each) in enumerate(data.items(), 1)
     ]
     first, _ = opened_.appender.write(records, time.time_ns())
+    opened_.appender.flush()
     opened_.appender.close()
     opened_.catalog.close()
     with segments(tmp_path)[-1].open("r+b") as file:
