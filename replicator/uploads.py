@@ -1,6 +1,7 @@
 """Large contents on their way in over one connection: chunks to a file, in threads, in order."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -8,13 +9,37 @@ from replicator import holes
 from replicator.errors import DamagedError, FullError, WireError
 from replicator.messages import Chunk, Have, Put, Resume
 from replicator.objects import Objects, Upload
-from replicator.partial import Partial, Partials
+from replicator.partial import STEP, Partial, Partials
 from replicator.wire import PAYLOAD_MAX
 
 #: Uploads of one connection at the same time, and of each of its sources.
 _OPEN_MAX, _OPEN_EACH = 64, 4
 _SIZE_MAX = 2**63
+#: An upload of so many bytes is written in one go with its `Put`, so that what comes behind need not wait; nothing
+#: of it would be kept over a cut. And the bytes of all that may wait for that.
+_AT_ONCE, _WAITING = STEP, 8 * 1024 * 1024
 _Result = TypeVar("_Result")
+
+
+class _Coming:
+    """One upload: its file, once there is one, and the bytes that wait to be written to it."""
+
+    def __init__(self, size: int, upload: Upload | None = None) -> None:
+        self.size = size
+        self.upload = upload
+        self.received = 0 if upload is None else upload.received
+        self.pieces: list[bytes] = []
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait."""
+        return sum(map(len, self.pieces))
+
+    def restart(self) -> None:
+        """Forget what is here."""
+        if isinstance(self.upload, Partial):
+            self.upload.restart()
+        self.received, self.pieces = 0, []
 
 
 class Uploads:
@@ -27,7 +52,7 @@ class Uploads:
         self._asked: set[int] = set()
         self._label = label
         self._most = max(_OPEN_MAX, _OPEN_EACH * sources)
-        self._open: dict[int, Upload] = {}
+        self._open: dict[int, _Coming] = {}
         self._failed: dict[int, FullError] = {}
 
     async def take(self, chunk: Chunk, data: bytes) -> None:
@@ -40,25 +65,29 @@ class Uploads:
         if chunk.upload in self._failed:
             return
         data = _meant(chunk, data)
-        upload = self._open.get(chunk.upload)
-        if isinstance(upload, Partial) and not chunk.offset and upload.received:
-            await in_thread(upload.restart)  # other bytes stand there now
-        received = 0 if upload is None else upload.received
+        coming = self._open.get(chunk.upload)
+        if coming is not None and isinstance(coming.upload, Partial) and not chunk.offset and coming.received:
+            await in_thread(coming.restart)  # other bytes stand there now
+        received = 0 if coming is None else coming.received
         if (
             chunk.offset != received
             or not 0 <= received + len(data) <= chunk.size
-            or (upload is not None and upload.size != chunk.size)
+            or (coming is not None and coming.size != chunk.size)
             or chunk.upload <= 0
             or chunk.upload in self._asked
         ):
             raise WireError(f"take upload {chunk.upload}: a chunk at {chunk.offset}, {received} bytes are here")
-        if upload is None:
+        if coming is None:
             self._room(chunk.upload)
-        try:
-            await in_thread(lambda: self._write(chunk, data))
-        except FullError as error:
-            self._failed[chunk.upload] = error
-            await self.cancel(chunk.upload)
+            coming = self._open[chunk.upload] = _Coming(chunk.size)
+        coming.pieces.append(data)
+        coming.received += len(data)
+        if coming.size > _AT_ONCE or sum(each.waiting for each in self._open.values()) >= _WAITING:
+            try:
+                await in_thread(lambda: self._write(chunk.upload, coming))
+            except FullError as error:
+                self._failed[chunk.upload] = error
+                await self.cancel(chunk.upload)
 
     def ask(self, message: Resume) -> None:
         """Take note that an upload will begin with `resume`.
@@ -94,19 +123,21 @@ class Uploads:
     def _begin(self, number: int, message: Resume) -> Partial | None:
         partial = self._partials.begin(self._site, message)
         if partial is not None:  # here, so that a cancelled connection closes it too
-            self._open[number] = partial
+            self._open[number] = _Coming(partial.size, partial)
         return partial
 
     def _room(self, number: int) -> None:
         if len(self._open) + len(self._failed) + len(self._asked) >= self._most:
             raise WireError(f"take upload {number}: over {self._most} are open")
 
-    def _write(self, chunk: Chunk, data: bytes) -> None:
-        upload = self._open.get(chunk.upload)
-        if upload is None:
-            upload = self._objects.begin(f"{self._label}-{chunk.upload}", chunk.size)
-            self._open[chunk.upload] = upload
-        upload.write(data)
+    def _write(self, number: int, coming: "_Coming") -> Upload:
+        """What came since the last time goes to the file."""
+        pieces, coming.pieces = coming.pieces, []
+        if coming.upload is None:
+            coming.upload = self._objects.begin(f"{self._label}-{number}", coming.size)
+        for piece in pieces:
+            coming.upload.write(piece)
+        return coming.upload
 
     async def finish(self, put: Put) -> None:
         """Make an upload the object that a `Put` names; durable when this returns.
@@ -118,30 +149,30 @@ class Uploads:
         """
         if error := self._failed.pop(put.upload, None):
             raise error
-        upload = self._open.pop(put.upload, None)
-        if upload is None or upload.size != put.meta.size:
-            if upload is not None:
-                await in_thread(lambda: self._end(upload))
+        coming = self._open.pop(put.upload, None)
+        if coming is None or coming.size != put.meta.size:
+            if coming is not None:
+                await in_thread(lambda: self._end(coming))
             raise DamagedError(f"take upload {put.upload}: nothing of this size came")
-        await in_thread(lambda: self._finish(upload, put.hash))
+        await in_thread(lambda: self._finish(put.upload, coming, put.hash))
 
-    def _finish(self, upload: Upload, digest: bytes) -> None:
+    def _finish(self, number: int, coming: "_Coming", digest: bytes) -> None:
         try:
-            upload.finish(digest)
+            self._write(number, coming).finish(digest)
         finally:
-            self._end(upload)
+            self._end(coming)
 
     async def cancel(self, number: int) -> None:
         """Drop an upload; nothing when there is none."""
-        upload = self._open.pop(number, None)
-        if upload is not None:
-            await in_thread(lambda: self._end(upload))
+        coming = self._open.pop(number, None)
+        if coming is not None:
+            await in_thread(lambda: self._end(coming))
 
-    def _end(self, upload: Upload, *, keep: bool = False) -> None:
-        if isinstance(upload, Partial):
-            self._partials.end(upload, keep=keep)
-        else:
-            upload.drop()
+    def _end(self, coming: "_Coming", *, keep: bool = False) -> None:
+        if isinstance(coming.upload, Partial):
+            self._partials.end(coming.upload, keep=keep)
+        elif coming.upload is not None:
+            coming.upload.drop()
 
     def forget(self, number: int) -> None:
         """The sender gave an upload up that had found no room."""
@@ -155,8 +186,13 @@ class Uploads:
 
     def _end_all(self) -> None:
         while self._open:
-            _, upload = self._open.popitem()
-            self._end(upload, keep=True)
+            number, coming = self._open.popitem()
+            try:
+                if isinstance(coming.upload, Partial):
+                    with contextlib.suppress(FullError):  # that much less to go on with
+                        self._write(number, coming)
+            finally:
+                self._end(coming, keep=True)
 
 
 def _meant(chunk: Chunk, data: bytes) -> bytes:
