@@ -34,6 +34,23 @@ def test_messages_survive_any_cut(said: list[tuple[ToVault, bytes]], data: st.Da
     assert not frames.partial
 
 
+@given(st.lists(st.tuples(_messages, st.binary(max_size=5000)), min_size=1, max_size=8), st.integers(1, 3000))
+def test_messages_survive_in_the_frames_own_room(said: list[tuple[ToVault, bytes]], most: int) -> None:
+    """What is written straight into the room comes out the same, round after round, and the room never ends."""
+    frames, heard = to_vault(), []
+    raw = b"".join(encode(message, payload) for message, payload in said) * 15
+    while raw:
+        room = frames.room()[:most]
+        assert room
+        some, raw = raw[: len(room)], raw[len(room) :]
+        room[: len(some)] = some
+        frames.filled(len(some))
+        while (got := frames.next()) is not None:
+            heard.append(got)
+    assert heard == said * 15
+    assert not frames.partial
+
+
 @given(st.binary(min_size=4, max_size=4000))
 def test_junk_is_refused_or_waits(junk: bytes) -> None:
     """Any bytes at all give messages, a wish for more, or `WireError`; never another error."""
