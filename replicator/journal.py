@@ -17,9 +17,11 @@ from typing import Any
 import structlog
 
 from replicator.errors import JournalError
+from replicator.journal_commit import commit
 from replicator.journal_file import checkpoint, connect, put_aside, reader, spoiled
-from replicator.journal_rows import Known, Marks, SourceRow, Waiting, from_row, join, signed, split, to_row
+from replicator.journal_rows import Known, Marks, SourceRow, Waiting, from_row, join, signed, split
 from replicator.overlay import Key, Overlay
+from replicator.strangers import Strangers
 
 _GET = "SELECT ino, ctime_ns, racy, hash, meta FROM known WHERE source = ? AND parent = ? AND name = ?"
 _MARKS = "SELECT name, ino, CASE racy WHEN 0 THEN ctime_ns END FROM known WHERE source = ? AND parent = ?"
@@ -64,6 +66,8 @@ class Journal:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._writer = self._open()
+        #: Of a journal that held nothing at the start; one that did would have to be read whole first.
+        self._strangers = Strangers() if self._is_new() else None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -100,12 +104,17 @@ class Journal:
     def put(self, source: int, path: bytes, known: Known | None) -> None:
         """The vault has this path so, or (None) not any more."""
         with self._lock:
+            if self._strangers is not None and known is not None:
+                self._strangers.add((source, path))
+                self._strangers.add((source, known.ino))
             self._known.put(source, path, known)
-        self._wake.set()
+        self._rouse()
 
     def get(self, source: int, path: bytes) -> Known | None:
         """What the vault has of this path."""
         key = (source, path)
+        if self._strangers is not None and key in self._strangers:
+            return None
         with self._lock:
             for part in (self._known, self._known_out):
                 if key in part.paths:
@@ -154,6 +163,8 @@ class Journal:
 
     def by_inode(self, source: int, ino: int) -> dict[bytes, Known]:
         """What the vault has that was read from this inode: a renamed file's old name, a file's other names."""
+        if self._strangers is not None and (source, ino) in self._strangers:
+            return {}
         parts = self._parts()
         found = {join(*row[:2]): from_row(*row[2:]) for row in self._read(_BY_INODE, (source, signed(ino)))}
         with self._lock:
@@ -182,7 +193,7 @@ class Journal:
         """This path is still to be sent, or (None) not any more."""
         with self._lock:
             self._waiting[source, path] = waiting
-        self._wake.set()
+        self._rouse()
 
     def waiting(self, source: int) -> Iterator[tuple[bytes, Waiting]]:
         """What was still to be sent when the last process ended, the oldest first."""
@@ -203,7 +214,7 @@ class Journal:
                 waiting, self._waiting = self._waiting, {}
                 sources, self._sources = self._sources, {}
             try:
-                self._commit(known.paths, waiting, sources)
+                commit(self._writer, known.paths, waiting, sources)
             except sqlite3.Error as error:
                 with contextlib.suppress(sqlite3.Error):  # SQLite has mostly done it by itself
                     self._writer.rollback()
@@ -231,28 +242,9 @@ class Journal:
             f"write journal {self.path}: {error}", hint="is there space, and may the replicator write there?"
         )
 
-    def _commit(
-        self, known: dict[Key, Known | None], waiting: dict[Key, Waiting | None], sources: dict[int, SourceRow]
-    ) -> None:
-        write = self._writer.executemany
-        write(
-            "UPDATE source SET vault = ?, position = ?, device = ?, inode = ?, scanned_ns = ? WHERE id = ?",
-            [(row.vault, row.position, *row.root, row.scanned_ns, number) for number, row in sources.items()],
-        )
-        write(
-            "DELETE FROM known WHERE source = ? AND parent = ? AND name = ?",
-            [(source, *split(path)) for (source, path), value in known.items() if value is None],
-        )
-        write(
-            "INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [to_row(source, path, value) for (source, path), value in known.items() if value is not None],
-        )
-        write("DELETE FROM waiting WHERE source = ? AND path = ?", [key for key, value in waiting.items() if not value])
-        write(
-            "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)",
-            [(*key, value.seen_ns, value.size) for key, value in waiting.items() if value],
-        )
-        self._writer.commit()
+    def _rouse(self) -> None:
+        if not self._wake.is_set():  # setting it takes a lock and tells everybody, each time
+            self._wake.set()
 
     def _run(self) -> None:
         while not self._stopping:
@@ -284,6 +276,12 @@ class Journal:
         except sqlite3.DatabaseError as error:
             put_aside(self.path, str(error))
             return connect(self.path)
+
+    def _is_new(self) -> bool:
+        try:
+            return not self._read("SELECT 1 FROM known LIMIT 1", ())
+        except JournalError:
+            return False  # the damage is told by `damage`
 
     def _read(self, sql: str, values: Iterable[object]) -> list[Any]:
         connection = getattr(self._local, "connection", None)

@@ -116,11 +116,17 @@ class LargeFile:
         meta = moment_of(meta_of(self._before, Kind.FILE, extra=self._extra), self.size, moving=moving)
         return known_of(self._before, meta, self._hash.digest(), self._read_ns)
 
+    @property
+    def closed(self) -> bool:
+        """Whether the descriptor was given back."""
+        return self._fd < 0
+
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Give the descriptor back; may be called twice."""
         with self._lock:
             fd, self._fd = self._fd, -1  # a number that no other file will ever have
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
 
     def _still(self) -> bool:
         return same_moment(self._before, os.fstat(self._fd))

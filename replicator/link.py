@@ -1,12 +1,14 @@
 """One live connection as the senders use it: numbers, a bounded window, and what each number stands for."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Callable
 
 import msgspec
 
 from replicator.bandwidth import Bandwidth
+from replicator.errors import StreamError
 from replicator.journal_rows import Known
 from replicator.link_pipe import SLOW, chunk_for
 from replicator.messages import (
@@ -29,10 +31,13 @@ from replicator.pending import Item
 from replicator.replicator_metrics import LineMetrics
 from replicator.signature import Sums
 from replicator.stream import Stream
+from replicator.wire import head
 
 #: Most items that wait for the vault's word, and most bytes of theirs.
 WINDOW_ITEMS = 4096
 WINDOW_BYTES = 24 * 1024 * 1024
+#: Bytes of frames that are gathered for one writing; fewer leave at the end of the loop's turn.
+_TOGETHER = 256 * 1024
 _NOTHING = Parcel(b"", 0, "")
 
 
@@ -68,14 +73,18 @@ class Link:
         self._bandwidth = bandwidth
         self._metrics = metrics
         self._packer = Packer()
+        #: What of `TAKES` the vault knows.
+        self.takes: frozenset[str] = frozenset()
         self._ids = itertools.count(1)
         self._uploads = itertools.count(1)
         self._sent: dict[int, Sent] = {}
         self._bytes = 0
+        self._parts: list[bytes | memoryview] = []
+        self._gathered = 0
+        self._planned, self._slow = self._plan(), False
+        self._loop = asyncio.get_running_loop()
         self._turn = asyncio.Lock()
         self._asked: dict[int, asyncio.Future[Have]] = {}
-        #: What of `TAKES` the vault knows.
-        self.takes: frozenset[str] = frozenset()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -89,6 +98,7 @@ class Link:
 
     async def flush(self) -> None:
         """Wait until the connection has taken most of what was said."""
+        self._leave()
         await self._stream.drain()
 
     async def put(self, sent: Sent, *, body: bytes | None = None, upload: int = 0, seen_ns: int = 0) -> None:
@@ -97,14 +107,17 @@ class Link:
             raise ValueError("a put needs a state")
         parcel = _NOTHING
         if body:
-            parcel = self._packed(self._packer.body(body, self._plan()), len(body))
-            await self._bandwidth.take(len(parcel.data))
+            if not self._parts:  # once for all that leaves together
+                self._planned, self._slow = self._plan(), self._is_slow()
+            parcel = self._packed(self._packer.body(body, self._planned), len(body))
+            if self._bandwidth.rate:
+                await self._bandwidth.take(len(parcel.data))
             if self._slow:
-                await self._stream.drain()
+                await self.flush()
         self._packer.forget(upload)
         number = self._note(sent)
         known = sent.known
-        self._stream.post(
+        self._say(
             Put(
                 id=number,
                 source=sent.source,
@@ -119,13 +132,33 @@ class Link:
             parcel.data,
         )
 
+    def _say(self, message: ToVault, body: bytes | memoryview = b"") -> None:
+        """Gather frames, so that many small ones are one call to the kernel."""
+        if not self._parts:
+            self._loop.call_soon(self._end_turn)
+        self._parts.append(head(message, len(body)))
+        if body:
+            self._parts.append(body)
+            self._gathered += len(body)
+            if self._gathered >= _TOGETHER:
+                self._leave()
+
+    def _end_turn(self) -> None:
+        with contextlib.suppress(StreamError):  # whoever listens hears that it is over
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._parts:
+            parts, self._parts, self._gathered = self._parts, [], 0
+            self._stream.post_all(parts)
+
     def delete(self, sent: Sent, *, seen_ns: int) -> None:
         """Say that a path is gone."""
-        self._stream.post(Delete(id=self._note(sent), source=sent.source, path=sent.path, seen_ns=seen_ns))
+        self._say(Delete(id=self._note(sent), source=sent.source, path=sent.path, seen_ns=seen_ns))
 
     def seal(self, sent: Sent, name: str, pending: int, pending_bytes: int, oldest_ns: int) -> None:
         """Name a recovery point."""
-        self._stream.post(
+        self._say(
             Seal(
                 id=self._note(sent),
                 source=sent.source,
@@ -138,7 +171,7 @@ class Link:
 
     def mark(self, sent: Sent) -> None:
         """Ask for a word when all that was said before is durable."""
-        self._stream.post(Mark(id=self._note(sent), source=sent.source))
+        self._say(Mark(id=self._note(sent), source=sent.source))
 
     def begin_upload(self) -> int:
         """A number for an upload."""
@@ -150,7 +183,7 @@ class Link:
             return None
         answer: asyncio.Future[Have] = asyncio.get_running_loop().create_future()
         self._asked[upload] = answer
-        self._stream.post(Resume(upload=upload, source=source, path=path, size=size, identity=identity))
+        self._say(Resume(upload=upload, source=source, path=path, size=size, identity=identity))
         try:
             return await answer
         finally:
@@ -166,12 +199,14 @@ class Link:
         async with self._turn:
             parcel = self._packed(self._packer.part(upload, data, self._plan()), len(data))
             await self._bandwidth.take(len(parcel.data))
+            self._leave()
             await self._stream.send(Chunk(upload=upload, offset=offset, size=size, packed=parcel.packed), parcel.data)
 
     async def zeros(self, upload: int, offset: int, size: int, count: int) -> None:
         """The same for bytes that are all zero: they need not travel."""
         async with self._turn:
-            await self._stream.send(Chunk(upload=upload, offset=offset, size=size, zeros=count))
+            self._say(Chunk(upload=upload, offset=offset, size=size, zeros=count))
+            await self.flush()
 
     def chunk_bytes(self, upload: int) -> int:
         """How many bytes the next chunk should have: few on a slow line, where small files would wait behind it."""
@@ -189,8 +224,7 @@ class Link:
             self._metrics.unpacked(parcel.reason, size)
         return parcel
 
-    @property
-    def _slow(self) -> bool:
+    def _is_slow(self) -> bool:
         rate = self._rate()
         return rate is not None and rate < SLOW
 
@@ -202,11 +236,11 @@ class Link:
     def cancel(self, upload: int) -> None:
         """Give an upload up."""
         self._packer.forget(upload)
-        self._stream.post(Cancel(upload=upload))
+        self._say(Cancel(upload=upload))
 
     def post(self, message: ToVault) -> None:
         """Say something that nobody waits for."""
-        self._stream.post(message)
+        self._say(message)
 
     def unanswered(self) -> list[Sent]:
         """What may or may not be durable, now that the connection is over."""

@@ -24,7 +24,7 @@ from replicator.watcher import Grade
 TRIES = 5
 TRYING = 3.0
 #: Bytes of bodies that one batch may hold; the rest of the batch is given back.
-BATCH_BYTES = 1024 * 1024
+BATCH_BYTES = 4 * 1024 * 1024
 #: A body up to this size is sent without asking whether the vault has it: the question costs more.
 _CHEAP = 4096
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

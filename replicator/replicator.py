@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ _REPORT = 1.0
 _GLANCE = 0.02
 #: Seconds that a thread may wait for another: a change must not wait behind a scan's next 5 ms.
 _SWITCH = 0.0005
+#: New containers between two looks for cycles; there are hardly any, and a first copy makes a million containers.
+_GARBAGE = 10_000
 
 log = structlog.get_logger(__name__)
 
@@ -78,12 +81,13 @@ class Replicator:
             JournalError: the state folder cannot be written.
         """
         sys.setswitchinterval(_SWITCH)
+        gc.set_threshold(_GARBAGE)
         state = self._config.site.state
         journal = self._journal = await asyncio.to_thread(Journal, state / "replicator.sqlite")
         for settings in self._config.source:
             source = Source(settings, journal, state, self._metrics.source(), self._news.set)
             source.load()
-            self._metrics.watch(source)
+            self._metrics.watch(source.gauges)
             self._sources.append(source)
         self._session = Session(
             self._config,

@@ -7,11 +7,13 @@ from typing import TypeVar
 from replicator import holes
 from replicator.delta import Delta
 from replicator.deltas import Line, Start, begin
+from replicator.journal_rows import Known
 from replicator.largefile import LargeFile
 from replicator.link import Link, Sent
 from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Named, Outcome, Ready, Same
 from replicator.pending import Item
 from replicator.resume import RESUME_FROM, skip
+from replicator.signature import Signature
 from replicator.source import Source
 
 #: Paths read in one go of the reading thread.
@@ -107,7 +109,7 @@ class Sender:
     async def _one(self, large: Large) -> None:
         item = large.item
         try:
-            file = await self._thread(LargeFile, self._source.sight.root, item, large.shared)
+            file, known = await self._thread(self._open, large)
         except (FileNotFoundError, NotADirectoryError):
             self._source.pending.requeue(item)  # whoever looks next finds it gone
             self._source.wake.set()
@@ -116,17 +118,22 @@ class Sender:
             self._source.failed(item, (error.strerror or str(error)).lower())
             return
         try:
-            await self._send(file, large)
+            await self._send(file, large, known)
         except OSError as error:
             self._source.failed(item, (error.strerror or str(error)).lower())
         finally:
-            await asyncio.shield(self._thread(file.close))
+            if not file.closed:
+                await asyncio.shield(self._thread(file.close))
 
-    async def _send(self, file: LargeFile, large: Large) -> None:
+    def _open(self, large: Large) -> tuple[LargeFile, Signature | None]:
+        """In a thread; each hop to one costs as much as reading 100 kB."""
+        file = LargeFile(self._source.sight.root, large.item, large.shared)
+        return file, self._source.signatures.load(large.item.path)
+
+    async def _send(self, file: LargeFile, large: Large, known: Signature | None) -> None:
         if not file.large:
             self._source.busy(large.item)
             return
-        known = await self._thread(self._source.signatures.load, large.item.path)
         if large.hash and (known is None or known.hash != large.hash) and not await self._is_new(file, large):
             return
         started = await self._thread(begin, self._source, file, large, known)
@@ -213,7 +220,7 @@ class Sender:
         return True
 
     async def _finish(self, file: LargeFile, item: Item, upload: int) -> None:
-        known = await self._thread(file.finish)
+        known = await self._thread(_end, file)
         sent = Sent(
             source=self._source.id, path=item.path, item=item, known=known, size=_WEIGHT, regions=file.regions.sums()
         )
@@ -222,3 +229,9 @@ class Sender:
 
     async def _thread(self, call: Callable[..., _Result], *values: object) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._source.large_threads, call, *values)
+
+
+def _end(file: LargeFile) -> Known:
+    known = file.finish()
+    file.close()
+    return known

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,8 @@ from replicator.signature import SMALLEST, Signature, Sums, pack, renew, unpack
 MOST = 512 * 1024 * 1024
 #: Signatures that may wait to be made; beyond it those files are sent whole the next time.
 _WAITING = 10_000
+#: Seconds between two looks whether much is still to be sent, and how long one signature waits for that at most.
+_GLANCE, _PATIENCE = 0.05, 10.0
 #: How much less often than everything else the thread that makes them runs.
 _NICE = 10
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -32,12 +35,17 @@ class Signatures:
         folder: where they are kept; made when the first one is.
         root: the source's folder.
         most: most bytes of them all.
+        busy: whether much is still to be sent; they are made meanwhile only when that lasts long.
     """
 
-    def __init__(self, folder: Path, root: Callable[[], bytes], *, most: int = MOST) -> None:
+    def __init__(
+        self, folder: Path, root: Callable[[], bytes], *, most: int = MOST, busy: Callable[[], bool] = lambda: False
+    ) -> None:
         self._folder = folder
         self._root = root
         self._most = most
+        self._busy = busy
+        self._closing = threading.Event()
         self._lock = threading.Lock()
         #: Each file's bytes, the oldest first.
         self._sizes = _sizes(folder)
@@ -48,6 +56,7 @@ class Signatures:
 
     def close(self) -> None:
         """Finish the one that is being made; those that wait are not made."""
+        self._closing.set()
         with self._lock:
             self._asked.clear()
         self._thread.shutdown(wait=True, cancel_futures=True)
@@ -93,6 +102,7 @@ class Signatures:
                 self._thread.submit(self._make, path)
 
     def _make(self, path: bytes) -> None:
+        self._wait()
         with self._lock:
             asked = self._asked.pop(path, None)
         if asked is None:
@@ -109,6 +119,11 @@ class Signatures:
             if not self._told:
                 self._told = True
                 log.warning("signatures not kept", folder=str(self._folder), reason=str(error.strerror).lower())
+
+    def _wait(self) -> None:
+        until = time.monotonic() + _PATIENCE
+        while self._busy() and time.monotonic() < until and not self._closing.wait(_GLANCE):
+            pass
 
     def _made(self, path: bytes, known: Known, regions: Sums) -> Signature | None:
         with OpenFolders(self._root()) as folders:

@@ -10,12 +10,13 @@ from pathlib import Path
 import structlog
 
 from config.model import Source as Settings
+from replicator import backoff
 from replicator.canary import Canary
 from replicator.choice import BestWatcher
 from replicator.exclude import Excludes
 from replicator.inner import Inner
 from replicator.journal import Journal
-from replicator.journal_rows import Known, join
+from replicator.journal_rows import Known
 from replicator.leftover import Leftovers
 from replicator.link import Sent
 from replicator.messages import Refused
@@ -29,18 +30,14 @@ from replicator.room import Room
 from replicator.scanner import Found
 from replicator.sight import Sight
 from replicator.signatures import Signatures, wanted
+from replicator.source_gauges import SourceGauges
+from replicator.stranded import Stranded
 from replicator.watcher import Dirty
 
-#: Seconds before an unreadable or refused path is tried again: doubled each time, up to the second.
-_RETRY = 1.0
-_RETRY_MOST = 300.0
-#: Seconds before a path that the vault will never take is tried again.
-_RETRY_PERMANENT = 3600.0
-#: Seconds before a file that changed while it was read is read again, doubled up to the second.
-_BUSY = 0.05
-_BUSY_MOST = 1.0
 #: Paths that wait to be sent before a scan waits for them, some 250 bytes of memory each.
 _AHEAD = 100_000
+#: Paths to be sent beyond which what only makes later sendings cheaper waits.
+_MUCH = 64
 #: Seconds between two looks whether a missing root is back.
 _MISSING = 0.2
 
@@ -63,8 +60,6 @@ class Source:
         self.pending = Pending(lambda path, waiting: journal.wait(self.number, path, waiting))
         self.wake = asyncio.Event()
         self.room = Room(self.pending)
-        #: Folders that the journal has, asked once for all of one acknowledgement.
-        self._there: set[bytes] = set()
         self._changed = changed
         #: Made by an operator, this file says that the root is right although it is another.
         self.accept = state / f"accept.{settings.id}"
@@ -86,12 +81,14 @@ class Source:
         )
         self.missed = Missed()
         self.canary = Canary(self.sight, self.pending)
+        self.gauges = SourceGauges(self.id, self.pending, self.sight, self.row, self.missed, self.canary)
         self._reader = Reader(self.sight.root, self.number, journal, self.sight.fit, inner.covers)
-        self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root)
+        self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root, busy=self._is_busy)
         self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")
         self.large_threads = ThreadPoolExecutor(2, f"large-{settings.id}")
         self._other_names = OtherNames(self._reader.linked, self.threads, self.named, self.sight.blind)
         self._leftovers = Leftovers(self.sight.root, self.number, journal, self.threads, self.named)
+        self._stranded = Stranded(self.number, journal, self.named)
 
     def load(self) -> None:
         """What was pending when the last process ended goes first."""
@@ -122,7 +119,7 @@ class Source:
 
     def _on_found(self, batch: Sequence[Found]) -> None:
         now, seen_ns = time.monotonic(), time.time_ns()
-        seeing = self.sight.method != "scan" and not self.blind()
+        seeing = self.sight.method != "scan" and not self.sight.blind_since_ns
         if not seeing:
             self.missed.forget()
         for found in batch:
@@ -134,6 +131,7 @@ class Source:
 
     def mark(self, paths: Sequence[bytes]) -> None:
         """What the vault has of these is not what the journal held: they are sent whatever it holds."""
+        self._stranded.forget()
         now, seen_ns = time.monotonic(), time.time_ns()
         for path in paths:
             if path not in self.sight.excludes:
@@ -171,6 +169,7 @@ class Source:
     def recall(self) -> None:
         """The connection is gone."""
         self.threads.submit(self._reader.forget)  # behind a batch that is still being read for nobody
+        self._stranded.forget()
         self.pending.recall()
 
     # ------------------------------------------------------------------ what came of it
@@ -197,20 +196,20 @@ class Source:
         now = time.monotonic()
         for path in paths:
             self.pending.add(path, item.seen_ns, now)
-        self.pending.retry(item, now, _busy(item))
+        self.pending.retry(item, now, backoff.busy(item.tries))
 
     def busy(self, item: Item) -> None:
         """It changed while it was read."""
-        self.pending.retry(item, time.monotonic(), _busy(item))
+        self.pending.retry(item, time.monotonic(), backoff.busy(item.tries))
 
     def held(self, item: Item) -> None:
         """The root is not there, or was not looked at yet: nothing can be said of it."""
-        self.pending.retry(item, time.monotonic(), _busy(item))
+        self.pending.retry(item, time.monotonic(), backoff.busy(item.tries))
 
     def failed(self, item: Item, reason: str) -> None:
         """It cannot be read."""
         self.metrics.failed("unreadable")
-        self._aside(item, f"read: {reason}", min(_RETRY * 2 ** min(item.tries, 20), _RETRY_MOST))
+        self._aside(item, f"read: {reason}", backoff.retry(item.tries))
 
     def refused(self, sent: Sent, refused: Refused) -> None:
         """The vault did not take it."""
@@ -218,7 +217,7 @@ class Source:
         if sent.item is None:
             self.threads.submit(self._reader.forget)
             return
-        wait = min(_RETRY * 2 ** min(sent.item.tries, 20), _RETRY_MOST) if refused.again else _RETRY_PERMANENT
+        wait = backoff.retry(sent.item.tries) if refused.again else backoff.PERMANENT
         if refused.code == "full":
             wait = self.room.refused(refused.text, wait)
         self._aside(sent.item, f"vault: {refused.text}", wait)
@@ -235,9 +234,11 @@ class Source:
         """It is durable at the vault."""
         self.journal.put(self.number, sent.path, sent.known)
         self._sign(sent)
-        if sent.known is not None:
+        if sent.known is None:
+            self._stranded.gone(sent.path)
+        else:
             self.sight.trust()
-        self._stranded(sent)
+            self._stranded.put(sent.path)
         if sent.item is not None:
             if self.room.taken(sent.item):
                 self.wake.set()
@@ -255,21 +256,12 @@ class Source:
         elif sent.regions is not None:
             self.signatures.ask(sent.path, sent.known, sent.regions)
 
-    def _stranded(self, sent: Sent) -> None:
-        """A folder that went while what is in it was under way: no event names those, so they are looked at again."""
-        parent = sent.path.rpartition(b"/")[0]
-        if sent.known is None:
-            self._there.clear()
-            self.named([join(sent.path, name) for name in self.journal.children(self.number, sent.path)])
-        elif parent and parent not in self._there:
-            if self.journal.get(self.number, parent) is None:
-                self.named([sent.path])
-            else:
-                self._there.add(parent)
+    def _is_busy(self) -> bool:
+        """Whether so much is pending that all else waits; from any thread."""
+        return self.pending.moving > _MUCH
 
     def at(self, position: int) -> None:
         """How far the vault is; the end of what one word of it acknowledges."""
-        self._there.clear()
         self.row.position = position
         if self.trusted:
             self.journal.remember(self.number, self.row)
@@ -287,36 +279,3 @@ class Source:
             self._changed()
         self.pending.retry(item, time.monotonic(), wait, reason=reason)
         self.wake.set()
-
-    # ------------------------------------------------------------------ for people
-
-    def pending_files(self) -> int:
-        """Paths still to be sent."""
-        return len(self.pending)
-
-    def pending_bytes(self) -> int:
-        """Their bytes, as far as known."""
-        return self.pending.bytes
-
-    def missed_total(self) -> int:
-        """Changes that a scan found and no event told."""
-        return self.missed.total
-
-    def canary_seconds(self) -> float | None:
-        """How long the last canary took, or is out."""
-        return self.canary.seconds
-
-    def blind(self) -> bool:
-        """Whether changes may go unseen."""
-        return bool(self.sight.blind_since_ns)
-
-    def lag(self, now_ns: int) -> float:
-        """Seconds of work that would be lost with this room now: since the oldest unsent change, or since blind."""
-        since = [at for at in (self.pending.oldest_ns, self.sight.blind_since_ns) if at]
-        if self.sight.method == "scan" and self.row.scanned_ns:
-            since.append(self.row.scanned_ns)
-        return max(0.0, (now_ns - min(since)) / 1e9) if since else 0.0
-
-
-def _busy(item: Item) -> float:
-    return float(min(_BUSY * 2 ** min(item.tries, 10), _BUSY_MOST))

@@ -28,7 +28,7 @@ def source_status(source: Source, now_ns: int) -> dict[str, Any]:
         "pending": len(pending),
         "pending_bytes": pending.bytes,
         "oldest": iso(pending.oldest_ns),
-        "lag_seconds": round(source.lag(now_ns), 3),
+        "lag_seconds": round(source.gauges.lag(now_ns), 3),
         "position": source.row.position,
         "paths": scanned.paths if scanned else None,
         "special": scanned.special if scanned else 0,

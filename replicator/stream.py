@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from replicator.connection import Connection
@@ -52,6 +53,12 @@ class Stream(Generic[_Said]):
         if self._transport.is_closing():
             raise StreamError(f"send to {self.peer}: connection closed")
         self._transport.write(data)
+
+    def post_all(self, parts: Sequence[bytes | memoryview]) -> None:
+        """As `post`, for frames in parts: each a `wire.head`, and the payload behind it if it has one."""
+        if self._transport.is_closing():
+            raise StreamError(f"send to {self.peer}: connection closed")
+        self._transport.write(b"".join(parts))
 
     @property
     def closing(self) -> bool:

@@ -39,11 +39,20 @@ def encode(message: Message, payload: bytes | memoryview = b"") -> bytes:
     Raises:
         WireError: header or payload is longer than the limit.
     """
+    return b"".join((head(message, len(payload)), payload))
+
+
+def head(message: Message, size: int) -> bytes:
+    """What stands before a payload of `size` bytes.
+
+    Raises:
+        WireError: as of `encode`.
+    """
     header = _encoder.encode(message)
-    if len(header) > HEADER_MAX or len(payload) > PAYLOAD_MAX:
+    if len(header) > HEADER_MAX or size > PAYLOAD_MAX:
         name = type(message).__name__.lower()
-        raise WireError(f"encode frame {name}: {len(header)} + {len(payload)} bytes are over the limit")
-    return b"".join((_HEAD.pack(_PREFIX + len(header) + len(payload), len(header)), header, payload))
+        raise WireError(f"encode frame {name}: {len(header)} + {size} bytes are over the limit")
+    return _HEAD.pack(_PREFIX + len(header) + size, len(header)) + header
 
 
 class Frames(Generic[_Said]):

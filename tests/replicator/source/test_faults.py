@@ -21,7 +21,7 @@ from replicator.events import InotifyWatcher
 from replicator.fanotify import Fanotify
 from replicator.filesystem import FanotifyWatcher
 from replicator.inotify import Inotify
-from replicator.journal import Journal
+from replicator.journal_commit import commit
 from replicator.messages import INLINE
 from tests.replicator.source.churn import Churn
 from tests.replicator.source.eyes import WATCHERS
@@ -361,14 +361,13 @@ def test_a_journal_that_cannot_be_written_is_told_and_stops_nothing(
 ) -> None:
     """A full state disk: files are carried all the same, the condition says so, and goes with the cause."""
     broken = {"broken": False}
-    commit = Journal._commit
 
-    def failing(self: Journal, *values: object) -> None:
+    def failing(*values: Any) -> None:
         if broken["broken"]:
             raise sqlite3.OperationalError("database or disk is full")
-        commit(self, *values)  # type: ignore[arg-type]
+        commit(*values)
 
-    monkeypatch.setattr(Journal, "_commit", failing)
+    monkeypatch.setattr("replicator.journal.commit", failing)
 
     async def scenario() -> None:
         async with vault(tmp_path / "vault") as server:

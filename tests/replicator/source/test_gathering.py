@@ -1,0 +1,104 @@
+"""What spares work while much is pending: frames gathered, strangers known, signatures that wait."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import cast
+
+from prometheus_client import CollectorRegistry
+
+from replicator.bandwidth import Bandwidth
+from replicator.change import Kind, Meta
+from replicator.journal_rows import Known
+from replicator.link import Link, Sent
+from replicator.messages import FromVault, Put
+from replicator.replicator_metrics import LineMetrics
+from replicator.signature import SMALLEST, Regions
+from replicator.signatures import Signatures
+from replicator.strangers import Strangers
+from replicator.stream import Stream
+from replicator.wire import to_vault
+from tests.support.waiting import until
+
+_KNOWN = Known(meta=Meta(kind=Kind.FILE, mode=0o644, mtime_ns=0, uid=0, gid=0))
+
+
+class Wire:
+    """A stream that keeps each writing."""
+
+    def __init__(self) -> None:
+        self.pipe = self
+        self.rate = self.line = None
+        self.written: list[bytes] = []
+
+    def post_all(self, parts: list[bytes]) -> None:
+        """As in `Stream`."""
+        self.written.append(b"".join(parts))
+
+    async def drain(self) -> None:
+        """Everything has left."""
+
+
+def _messages(data: bytes) -> list[tuple[bytes, int]]:
+    frames = to_vault()
+    frames.feed(data)
+    found = []
+    while (got := frames.next()) is not None:
+        assert isinstance(got[0], Put)
+        found.append((got[0].path, len(got[1])))
+    return found
+
+
+def test_small_frames_leave_in_one_writing_at_the_end_of_the_turn() -> None:
+    """Nothing is written while frames are said; then all at once, in order; more bytes than the limit do not wait."""
+
+    async def scenario() -> None:
+        wire = Wire()
+        link = Link(cast("Stream[FromVault]", wire), Bandwidth(0), LineMetrics(CollectorRegistry()))
+        for number in range(3):
+            sent = Sent(source="docs", path=b"%d" % number, item=None, known=_KNOWN, size=1)
+            await link.put(sent, body=b"x" * number)
+        assert not wire.written
+        await asyncio.sleep(0)
+        assert [_messages(each) for each in wire.written] == [[(b"0", 0), (b"1", 1), (b"2", 2)]]
+        for number in range(3):
+            sent = Sent(source="docs", path=b"%d" % number, item=None, known=_KNOWN, size=1)
+            await link.put(sent, body=b"x" * 200_000)
+        assert [len(_messages(each)) for each in wire.written] == [3, 2]
+        await link.flush()
+        assert [len(_messages(each)) for each in wire.written] == [3, 2, 1]
+
+    asyncio.run(scenario())
+
+
+def test_a_stranger_is_never_somebody_who_was_told() -> None:
+    """Every key that was added is known; nearly all others are strangers."""
+    strangers = Strangers()
+    for number in range(5000):
+        strangers.add((1, b"%d" % number))
+    assert not any((1, b"%d" % number) in strangers for number in range(5000))
+    assert sum((2, b"%d" % number) in strangers for number in range(5000)) > 4900
+
+
+def test_a_signature_waits_while_much_is_pending(tmp_path: Path) -> None:
+    """It is made once the rest has gone; who closes meanwhile does not wait for that."""
+    data = b"x" * SMALLEST
+    (tmp_path / "big").write_bytes(data)
+    regions = Regions()
+    regions.feed(data)
+    known = Known(meta=Meta(kind=Kind.FILE, mode=0o644, mtime_ns=0, uid=0, gid=0, size=len(data)), hash=b"h" * 32)
+    asked, free = threading.Event(), threading.Event()
+
+    def busy() -> bool:
+        asked.set()
+        return not free.is_set()
+
+    signatures = Signatures(tmp_path / "kept", lambda: bytes(tmp_path), busy=busy)
+    signatures.ask(b"big", known, regions.sums())
+    assert asked.wait(30)
+    assert signatures.load(b"big") is None
+    free.set()
+    until(lambda: signatures.load(b"big") is not None, "it is made")
+    free.clear()
+    signatures.ask(b"big", known, regions.sums())
+    signatures.close()
