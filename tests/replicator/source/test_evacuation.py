@@ -37,8 +37,10 @@ def test_an_evacuation_seals_at_once_and_when_complete(tmp_path: Path, tree: Pat
                 await running.replicator.evacuate("fire", "another")
                 assert list(running.replicator.evacuations()) == ["fire"]
                 await until(lambda: _complete(running, "fire"))
+                # What was written before the alarm may be seen after it: that is sent too, but not waited for.
+                await until(lambda: not running.replicator.evacuations()["fire"].oldest_ns)
                 state = running.replicator.evacuations()["fire"]
-                assert (state.point, state.sealed, state.oldest_ns) == ("point", True, 0)
+                assert (state.point, state.sealed) == ("point", True)
                 await running.replicator.end_evacuation("fire")
                 assert not running.replicator.evacuations()
             await equal(tree, tmp_path / "vault")
