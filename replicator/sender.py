@@ -35,6 +35,8 @@ class Sender:
         self._urgent = urgent
         self._large: list[Large] = []
         self._come = asyncio.Semaphore(0)
+        #: One batch is read while the one before is said.
+        self._batches: asyncio.Queue[list[Outcome]] = asyncio.Queue(1)
 
     async def run(self) -> None:
         """Ship what is pending and what becomes so.
@@ -43,15 +45,20 @@ class Sender:
             StreamError: the connection is over.
         """
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read())
             tasks.create_task(self._ship())
             for _ in range(SIDE_BY_SIDE):
                 tasks.create_task(self._upload())
 
-    async def _ship(self) -> None:
+    async def _read(self) -> None:
         while True:
             await self._link.room()
             items = await self._source.take(BATCH)
-            for outcome in await self._source.read(items):
+            await self._batches.put(await self._source.read(items))
+
+    async def _ship(self) -> None:
+        while True:
+            for outcome in await self._batches.get():
                 await self._say(outcome)
             await self._link.flush()
 
