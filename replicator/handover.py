@@ -44,5 +44,7 @@ class HandOver:
             self.waited = True
 
     def _take(self, batch: Sequence[Found], taken: threading.Event) -> None:
-        self._found(batch)
-        taken.set()
+        try:
+            self._found(batch)
+        finally:
+            taken.set()

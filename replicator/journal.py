@@ -258,6 +258,9 @@ class Journal:
                 self.trouble = str(error)
                 self._wake.set()
                 time.sleep(_AGAIN)
+            except Exception as error:  # noqa: BLE001 - a journal that is not written must not pass for one that is
+                self.damage = str(error) or repr(error)
+                return
             else:
                 if self.trouble:
                     log.info("journal written again")
@@ -284,12 +287,12 @@ class Journal:
             return False  # the damage is told by `damage`
 
     def _read(self, sql: str, values: Iterable[object]) -> list[Any]:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = reader(self.path)
-            with self._lock:
-                self._readers.append(connection)
         try:
+            connection = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = reader(self.path)
+                with self._lock:
+                    self._readers.append(connection)
             rows: list[Any] = connection.execute(sql, tuple(values)).fetchall()
         except sqlite3.Error as error:
             self.damage = str(error) if spoiled(error) else self.damage

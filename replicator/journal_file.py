@@ -59,7 +59,12 @@ def checkpoint(connection: sqlite3.Connection, path: Path) -> str:
     SQLite would do it by itself, and keep to itself that a flush failed. Any other error costs nothing: the log has
     all, and it is tried again.
     """
-    if path.with_name(path.name + "-wal").stat().st_size < LOG_MOST:
+    try:
+        if path.with_name(path.name + "-wal").stat().st_size < LOG_MOST:
+            return ""
+    except FileNotFoundError:
+        return "its log is gone"
+    except OSError:  # the next commit tells what ails the disk
         return ""
     try:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

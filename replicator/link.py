@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from replicator.bandwidth import Bandwidth
-from replicator.errors import StreamError
+from replicator.errors import StreamError, WireError
 from replicator.journal_rows import Known
 from replicator.link_pipe import SLOW, chunk_for
 from replicator.messages import (
@@ -102,7 +102,11 @@ class Link:
         await self._stream.drain()
 
     async def put(self, sent: Sent, *, body: bytes | None = None, upload: int = 0, seen_ns: int = 0) -> None:
-        """Say that a path is so; `body` goes in the frame."""
+        """Say that a path is so; `body` goes in the frame.
+
+        Raises:
+            WireError: it cannot be said; the connection lives on.
+        """
         if sent.known is None:
             raise ValueError("a put needs a state")
         parcel = _NOTHING
@@ -117,20 +121,22 @@ class Link:
         self._packer.forget(upload)
         number = self._note(sent)
         known = sent.known
-        self._say(
-            Put(
-                id=number,
-                source=sent.source,
-                path=sent.path,
-                meta=known.meta,
-                hash=known.hash,
-                seen_ns=seen_ns,
-                inline=body is not None,
-                upload=upload,
-                packed=parcel.packed,
-            ),
-            parcel.data,
+        message = Put(
+            id=number,
+            source=sent.source,
+            path=sent.path,
+            meta=known.meta,
+            hash=known.hash,
+            seen_ns=seen_ns,
+            inline=body is not None,
+            upload=upload,
+            packed=parcel.packed,
         )
+        try:
+            self._say(message, parcel.data)
+        except WireError:
+            self._pop(number)
+            raise
 
     def _say(self, message: ToVault, body: bytes | memoryview = b"") -> None:
         """Gather frames, so that many small ones are one call to the kernel."""

@@ -95,7 +95,7 @@ def meta_of(found: os.stat_result, kind: Kind, *, target: bytes = b"", extra: Ex
     return Meta(
         kind=kind,
         mode=stat.S_IMODE(found.st_mode),
-        mtime_ns=found.st_mtime_ns,
+        mtime_ns=_time(found.st_mtime_ns),
         uid=found.st_uid,
         gid=found.st_gid,
         size=found.st_size if kind is Kind.FILE else 0,
@@ -115,11 +115,16 @@ def unchanged(known: Known, found: os.stat_result, kind: Kind) -> bool:
     meta = known.meta
     if meta.kind is not kind or meta.open or meta.mode != stat.S_IMODE(found.st_mode):
         return False
-    if meta.mtime_ns != found.st_mtime_ns or meta.uid != found.st_uid or meta.gid != found.st_gid:
+    if meta.mtime_ns != _time(found.st_mtime_ns) or meta.uid != found.st_uid or meta.gid != found.st_gid:
         return False
     if known.racy or known.ino != found.st_ino or known.ctime_ns != found.st_ctime_ns:
         return False
     return kind is not Kind.FILE or meta.size == found.st_size
+
+
+def _time(time_ns: int) -> int:
+    """As it can be said and kept: some file systems hold years for which 64 bits of nanoseconds are too few."""
+    return max(-_POSITIVE, min(_POSITIVE, time_ns))
 
 
 def same_moment(one: os.stat_result, other: os.stat_result) -> bool:

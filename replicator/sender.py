@@ -7,6 +7,7 @@ from typing import TypeVar
 from replicator import holes
 from replicator.delta import Delta
 from replicator.deltas import Line, Start, begin
+from replicator.errors import WireError
 from replicator.journal_rows import Known
 from replicator.largefile import LargeFile
 from replicator.link import Link, Sent
@@ -35,8 +36,9 @@ class Sender:
         self._urgent = urgent
         self._large: list[Large] = []
         self._come = asyncio.Semaphore(0)
-        #: One batch is read while the one before is said.
-        self._batches: asyncio.Queue[list[Outcome]] = asyncio.Queue(1)
+        #: One batch is read while the one before is said, and no more: what waits here stands behind no evacuation.
+        self._batches: asyncio.Queue[list[Outcome]] = asyncio.Queue()
+        self._ahead = asyncio.Semaphore(1)
 
     async def run(self) -> None:
         """Ship what is pending and what becomes so.
@@ -52,13 +54,16 @@ class Sender:
 
     async def _read(self) -> None:
         while True:
+            await self._ahead.acquire()
             await self._link.room()
             items = await self._source.take(BATCH)
             await self._batches.put(await self._source.read(items))
 
     async def _ship(self) -> None:
         while True:
-            for outcome in await self._batches.get():
+            outcomes = await self._batches.get()
+            self._ahead.release()
+            for outcome in outcomes:
                 await self._say(outcome)
             await self._link.flush()
 
@@ -93,7 +98,11 @@ class Sender:
             self._source.pending.sized(ready.item, ready.meta.size)
             seen_ns = ready.item.seen_ns
         sent = Sent(source=self._source.id, path=ready.path, item=ready.item, known=ready.known, size=size + _WEIGHT)
-        await self._link.put(sent, body=ready.body, seen_ns=seen_ns)
+        try:
+            await self._link.put(sent, body=ready.body, seen_ns=seen_ns)
+        except WireError as error:  # one that cannot be said stops no other
+            if ready.item is not None:
+                self._source.failed(ready.item, str(error))
 
     def _gone(self, item: Item) -> Sent:
         return Sent(source=self._source.id, path=item.path, item=item, known=None, size=_WEIGHT)

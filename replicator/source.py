@@ -196,15 +196,19 @@ class Source:
         now = time.monotonic()
         for path in paths:
             self.pending.add(path, item.seen_ns, now)
-        self.pending.retry(item, now, backoff.busy(item.tries))
+        self._later(item)
 
     def busy(self, item: Item) -> None:
         """It changed while it was read."""
-        self.pending.retry(item, time.monotonic(), backoff.busy(item.tries))
+        self._later(item)
 
     def held(self, item: Item) -> None:
         """The root is not there, or was not looked at yet: nothing can be said of it."""
+        self._later(item)
+
+    def _later(self, item: Item) -> None:
         self.pending.retry(item, time.monotonic(), backoff.busy(item.tries))
+        self.wake.set()  # whoever waits for the next one that is due knows of another
 
     def failed(self, item: Item, reason: str) -> None:
         """It cannot be read."""

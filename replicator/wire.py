@@ -48,7 +48,10 @@ def head(message: Message, size: int) -> bytes:
     Raises:
         WireError: as of `encode`.
     """
-    header = _encoder.encode(message)
+    try:
+        header = _encoder.encode(message)
+    except OverflowError as error:
+        raise WireError(f"encode frame {type(message).__name__.lower()}: {error}") from None
     if len(header) > HEADER_MAX or size > PAYLOAD_MAX:
         name = type(message).__name__.lower()
         raise WireError(f"encode frame {name}: {len(header)} + {size} bytes are over the limit")
