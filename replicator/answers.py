@@ -28,7 +28,7 @@ from replicator.messages import (
     Tree,
 )
 from replicator.stream import Stream
-from replicator.uploads import in_thread
+from replicator.threads import in_thread
 
 #: Bytes of one page's header, well below the limit of a frame.
 _PAGE_BYTES = 40 * 1024

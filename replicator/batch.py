@@ -78,7 +78,8 @@ class Batch:
             if refusal := self._content(item, put):
                 self.outcomes.append(refusal)
                 return
-            payload = b"" if self._holds(put) else item.payload
+            if put.inline and not self._holds(put):  # no other bytes were compared with the hash
+                payload = item.payload
         if kind is not Kind.FOLDER and not new:
             self._empty(item.site, put.source, put.path)
         record = Record(

@@ -115,8 +115,12 @@ class Known:
         return self._fresh.lay_over(source, path, set(self._catalog.below(source, path)))
 
     def has(self, digest: bytes, size: int) -> bool:
-        """Whether this content is here."""
-        return bool(self.held({digest})) or self._objects.has(digest, size)
+        """Whether this content is here, and stays.
+
+        Raises:
+            BrokenError: the disk did not take an object's name.
+        """
+        return bool(self.held({digest})) or self._objects.keeps(digest, size)
 
     def held(self, digests: set[bytes]) -> set[bytes]:
         """Which of these contents a record has."""

@@ -2,13 +2,16 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from replicator import holes
-from replicator.durable import flush, name, start_flush, write_all, write_error
+from replicator.durable import flush, start_flush, write_all, write_error
 from replicator.errors import DamagedError, FullError, UnknownError
+from replicator.object_names import ObjectNames
 
 _READ = 256 * 1024
 #: Bytes after which the disk is set to work on what has come of an object.
@@ -22,7 +25,10 @@ class Objects:
     def __init__(self, root: Path) -> None:
         self.folder = root / "objects"
         self._text = str(self.folder)
+        self.names = ObjectNames()
         self._incoming = root / "incoming"
+        self._own = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
 
     def path(self, digest: bytes) -> Path:
         """Where an object stands or would stand."""
@@ -36,6 +42,17 @@ class Objects:
             return os.stat(f"{self._text}/{text[:2]}/{text}").st_size == size  # noqa: PTH116
         except OSError:
             return False
+
+    def keeps(self, digest: bytes, size: int) -> bool:
+        """As `has`; what is there is also there after a power cut.
+
+        Raises:
+            BrokenError: the disk did not take its name.
+        """
+        if not self.has(digest, size):
+            return False
+        self.names.settle(self.path(digest), digest)
+        return True
 
     def read(self, digest: bytes, offset: int = 0) -> Iterator[bytes]:
         """An object's bytes in pieces, not checked.
@@ -61,8 +78,11 @@ class Objects:
                 yield from sorted(folder.iterdir())
 
     def begin(self, label: str, size: int) -> "Upload":
-        """A new object of `size` bytes, whose hash is not known yet."""
-        return Upload(self, self._incoming / label, size)
+        """A new object of `size` bytes, whose hash is not known yet.
+
+        Its file is nobody else's, whatever the label: a sender that chose the name could write into another's bytes.
+        """
+        return Upload(self, self._incoming / f"{label}-{self._own}-{next(self._numbers)}", size)
 
     def keep(self, data: Iterator[bytes], digest: bytes, size: int) -> None:
         """Store bytes that are at hand.
@@ -83,7 +103,7 @@ class Objects:
 class Upload:
     """One object on its way in. `finish` or `drop` ends it; `drop` may be called after either.
 
-    With `more` a file that is there is not emptied.
+    With `more` the file may be there already.
     """
 
     def __init__(self, objects: Objects, path: Path, size: int, *, more: bool = False) -> None:
@@ -94,7 +114,7 @@ class Upload:
         self._hash = hashlib.sha256()
         self._started = 0
         try:
-            self._fd = os.open(path, _FILE if more else _FILE | os.O_TRUNC, 0o600)
+            self._fd = os.open(path, _FILE if more else _FILE | os.O_EXCL, 0o600)
         except OSError as error:
             raise write_error("make", str(path), error) from None
 
@@ -123,7 +143,7 @@ class Upload:
         """
         if self.received != self.size or self._hash.digest() != digest:
             raise DamagedError(f"store object {digest.hex()}: {self.received} bytes came that are not it")
-        if self._objects.has(digest, self.size):
+        if self._objects.keeps(digest, self.size):
             return
         self._cut(self.size)  # where it ends with a hole
         flush(self._fd, str(self._path))
@@ -131,7 +151,7 @@ class Upload:
             os.fchmod(self._fd, 0o444)
         except OSError as error:
             raise FullError(f"seal object {digest.hex()}: {str(error.strerror).lower()}") from None
-        name(self._path, self._objects.path(digest))
+        self._objects.names.give(self._path, self._objects.path(digest), digest)
 
     def _cut(self, size: int) -> None:
         try:

@@ -9,7 +9,7 @@ from replicator.errors import BaseError, DamagedError, FullError, WireError
 from replicator.messages import Base, Chunk, Put
 from replicator.objects import Objects
 from replicator.patch import Patch
-from replicator.uploads import in_thread
+from replicator.threads import in_thread
 
 #: Deltas of one connection at the same time, and of each of its sources.
 _OPEN_MAX, _OPEN_EACH = 8, 4
@@ -28,6 +28,7 @@ class _Running:
         self.received = 0
         self.patch: Patch | None = None
         self.error: Exception | None = None
+        self.dropped = False
         self.waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)
         self.task: asyncio.Task[None] | None = None
 
@@ -111,6 +112,7 @@ class Patches:
             await self.cancel(number)
 
     async def _drop(self, running: _Running) -> None:
+        running.dropped = True
         if running.patch is not None:
             running.patch.interrupt()
         if running.task is not None:
@@ -121,7 +123,7 @@ class Patches:
             await in_thread(patch.drop)
 
     async def _work(self, running: _Running) -> None:
-        while (data := await running.waiting.get()) is not None:
+        while not running.dropped and (data := await running.waiting.get()) is not None:
             if running.error is None:
                 try:
                     await in_thread(partial(self._apply, running, data))
@@ -131,8 +133,7 @@ class Patches:
     def _apply(self, running: _Running, data: bytes) -> None:
         if running.patch is None:
             base = running.base
-            label = f"{self._label}-{base.upload}"
-            running.patch = Patch(self._objects, label, base.base, base.base_size, base.size)
+            running.patch = Patch(self._objects, self._label, base.base, base.base_size, base.size)
         running.patch.apply(data)
 
 

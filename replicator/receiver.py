@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from replicator.errors import DamagedError, FullError, PathError, WireError
+from replicator.errors import BrokenError, DamagedError, FullError, PathError, WireError
 from replicator.item import Item, Outcome, check
 from replicator.messages import (
     Base,
@@ -31,12 +31,15 @@ from replicator.partial import Partials
 from replicator.patches import Patches, unpatched
 from replicator.paths import show
 from replicator.stream import Stream
+from replicator.threads import to_the_end
 from replicator.unpacked import unpacked
 from replicator.uploads import Uploads
 
 #: What one connection may have waiting for its commit before the vault stops reading from it.
 _WAITING_BYTES = 32 * 1024 * 1024
 _WAITING_ITEMS = 8192
+#: Uploads of one connection that are finished at the same time; each may hold `partial.STEP` bytes in memory.
+_FINISHING = 32
 
 
 class Shelf(Protocol):
@@ -113,7 +116,7 @@ class Receiver:
                     message, payload = self.stream.take() or await self._hear()
                     payload = unpacked(message, payload)
                     if type(message) is Put and not message.upload and not self._finishing:  # nearly all there is
-                        if self._sound(message):
+                        if self._sound(message, payload):
                             self._submit(message, payload)
                     else:
                         await self._take(group, message, payload)
@@ -122,10 +125,17 @@ class Receiver:
                         self._room.clear()
                         await self._room.wait()
         except BaseExceptionGroup as group_error:
-            raise group_error.exceptions[0] from None
+            errors = group_error.exceptions
+            raise next((each for each in errors if isinstance(each, BrokenError)), errors[0]) from None
         finally:
             self._hand_over()
+            await to_the_end(asyncio.ensure_future(self._close()))
+
+    async def _close(self) -> None:
+        """Both, whatever becomes of the first; who is replaced meanwhile is cancelled, and must not stop halfway."""
+        try:
             await self._patches.close()
+        finally:
             await self._uploads.close()
 
     async def _hear(self) -> tuple[ToVault, bytes]:
@@ -167,7 +177,7 @@ class Receiver:
             self.stream.post(have)
 
     async def _keep(self, group: asyncio.TaskGroup, message: Put | Delete | Seal | Mark, payload: bytes) -> None:
-        if not self._sound(message):
+        if not self._sound(message, payload):
             return
         # Uploads are finished beside the stream; what must come after them waits.
         if isinstance(message, Seal | Mark):
@@ -176,13 +186,21 @@ class Receiver:
         elif earlier := self._under_way(message.source, message.path):
             await asyncio.wait(earlier)
         if isinstance(message, Put) and message.upload:
+            while len(self._finishing) >= _FINISHING:
+                await asyncio.wait(self._finishing.values(), return_when=asyncio.FIRST_COMPLETED)
             task = group.create_task(self._finish(message))
             self._finishing[message.source, message.path] = task
         else:
             self._submit(message, payload)
 
-    def _sound(self, message: Put | Delete | Seal | Mark) -> bool:
-        """Whether a message may be taken; it is refused when not."""
+    def _sound(self, message: Put | Delete | Seal | Mark, payload: bytes) -> bool:
+        """Whether a message may be taken; it is refused when not.
+
+        Raises:
+            WireError: it has bytes that it does not speak of; nobody would compare them with a hash.
+        """
+        if payload and not (isinstance(message, Put) and message.inline and not message.upload):
+            raise WireError(f"hear from sender: a {type(message).__name__.lower()} with bytes that it does not name")
         if message.source not in self.sources:
             self._refuse(message.id, "source", f"source {message.source[:64]!r} was not named at the start")
             return False

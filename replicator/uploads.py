@@ -1,15 +1,13 @@
 """Large contents on their way in over one connection: chunks to a file, in threads, in order."""
 
-import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import TypeVar
 
 from replicator import holes
 from replicator.errors import DamagedError, FullError, WireError
 from replicator.messages import Chunk, Have, Put, Resume
 from replicator.objects import Objects, Upload
 from replicator.partial import STEP, Partial, Partials
+from replicator.threads import in_thread
 from replicator.wire import PAYLOAD_MAX
 
 #: Uploads of one connection at the same time, and of each of its sources.
@@ -18,7 +16,8 @@ _SIZE_MAX = 2**63
 #: An upload of so many bytes is written in one go with its `Put`, so that what comes behind need not wait; nothing
 #: of it would be kept over a cut. And the bytes of all that may wait for that.
 _AT_ONCE, _WAITING = STEP, 8 * 1024 * 1024
-_Result = TypeVar("_Result")
+#: Pieces of one that may wait: an honest sender's are few.
+_PIECES = 16
 
 
 class _Coming:
@@ -29,11 +28,6 @@ class _Coming:
         self.upload = upload
         self.received = 0 if upload is None else upload.received
         self.pieces: list[bytes] = []
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that wait."""
-        return sum(map(len, self.pieces))
 
     def restart(self) -> None:
         """Forget what is here."""
@@ -53,6 +47,7 @@ class Uploads:
         self._label = label
         self._most = max(_OPEN_MAX, _OPEN_EACH * sources)
         self._open: dict[int, _Coming] = {}
+        self._waiting = 0
         self._failed: dict[int, FullError] = {}
 
     async def take(self, chunk: Chunk, data: bytes) -> None:
@@ -67,10 +62,12 @@ class Uploads:
         data = _meant(chunk, data)
         coming = self._open.get(chunk.upload)
         if coming is not None and isinstance(coming.upload, Partial) and not chunk.offset and coming.received:
+            self._gather(coming)
             await in_thread(coming.restart)  # other bytes stand there now
         received = 0 if coming is None else coming.received
         if (
-            chunk.offset != received
+            (not data and (chunk.size or coming is not None))
+            or chunk.offset != received
             or not 0 <= received + len(data) <= chunk.size
             or (coming is not None and coming.size != chunk.size)
             or chunk.upload <= 0
@@ -82,9 +79,11 @@ class Uploads:
             coming = self._open[chunk.upload] = _Coming(chunk.size)
         coming.pieces.append(data)
         coming.received += len(data)
-        if coming.size > _AT_ONCE or sum(each.waiting for each in self._open.values()) >= _WAITING:
+        self._waiting += len(data)
+        if coming.size > _AT_ONCE or self._waiting >= _WAITING or len(coming.pieces) >= _PIECES:
+            pieces = self._gather(coming)
             try:
-                await in_thread(lambda: self._write(chunk.upload, coming))
+                await in_thread(lambda: self._write(coming, pieces))
             except FullError as error:
                 self._failed[chunk.upload] = error
                 await self.cancel(chunk.upload)
@@ -130,11 +129,16 @@ class Uploads:
         if len(self._open) + len(self._failed) + len(self._asked) >= self._most:
             raise WireError(f"take upload {number}: over {self._most} are open")
 
-    def _write(self, number: int, coming: "_Coming") -> Upload:
-        """What came since the last time goes to the file."""
+    def _gather(self, coming: _Coming) -> list[bytes]:
+        """What waits of one, from now on the caller's."""
         pieces, coming.pieces = coming.pieces, []
+        self._waiting -= sum(map(len, pieces))
+        return pieces
+
+    def _write(self, coming: _Coming, pieces: list[bytes]) -> Upload:
+        """What came since the last time goes to the file."""
         if coming.upload is None:
-            coming.upload = self._objects.begin(f"{self._label}-{number}", coming.size)
+            coming.upload = self._objects.begin(self._label, coming.size)
         for piece in pieces:
             coming.upload.write(piece)
         return coming.upload
@@ -150,15 +154,17 @@ class Uploads:
         if error := self._failed.pop(put.upload, None):
             raise error
         coming = self._open.pop(put.upload, None)
-        if coming is None or coming.size != put.meta.size:
-            if coming is not None:
-                await in_thread(lambda: self._end(coming))
+        if coming is None:
             raise DamagedError(f"take upload {put.upload}: nothing of this size came")
-        await in_thread(lambda: self._finish(put.upload, coming, put.hash))
+        pieces = self._gather(coming)
+        if coming.size != put.meta.size:
+            await in_thread(lambda: self._end(coming))
+            raise DamagedError(f"take upload {put.upload}: nothing of this size came")
+        await in_thread(lambda: self._finish(coming, pieces, put.hash))
 
-    def _finish(self, number: int, coming: "_Coming", digest: bytes) -> None:
+    def _finish(self, coming: _Coming, pieces: list[bytes], digest: bytes) -> None:
         try:
-            self._write(number, coming).finish(digest)
+            self._write(coming, pieces).finish(digest)
         finally:
             self._end(coming)
 
@@ -166,9 +172,10 @@ class Uploads:
         """Drop an upload; nothing when there is none."""
         coming = self._open.pop(number, None)
         if coming is not None:
+            self._gather(coming)
             await in_thread(lambda: self._end(coming))
 
-    def _end(self, coming: "_Coming", *, keep: bool = False) -> None:
+    def _end(self, coming: _Coming, *, keep: bool = False) -> None:
         if isinstance(coming.upload, Partial):
             self._partials.end(coming.upload, keep=keep)
         elif coming.upload is not None:
@@ -186,11 +193,12 @@ class Uploads:
 
     def _end_all(self) -> None:
         while self._open:
-            number, coming = self._open.popitem()
+            _, coming = self._open.popitem()
+            pieces = self._gather(coming)
             try:
                 if isinstance(coming.upload, Partial):
                     with contextlib.suppress(FullError):  # that much less to go on with
-                        self._write(number, coming)
+                        self._write(coming, pieces)
             finally:
                 self._end(coming, keep=True)
 
@@ -202,13 +210,3 @@ def _meant(chunk: Chunk, data: bytes) -> bytes:
     if data or not 0 < chunk.zeros <= PAYLOAD_MAX:
         raise WireError(f"take upload {chunk.upload}: a chunk of {chunk.zeros} zeros and {len(data)} bytes")
     return holes.zeros(chunk.zeros)
-
-
-async def in_thread(work: Callable[[], _Result]) -> _Result:
-    """Run work in a thread. When cancelled it waits for the thread, so that nothing is used after it was closed."""
-    future = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait([future])
-        raise

@@ -23,8 +23,8 @@ from replicator.receiver import Receiver
 from replicator.senders import Senders
 from replicator.store import Callbacks, Store
 from replicator.stream import Stream, accept, listen
+from replicator.threads import in_thread
 from replicator.tls import server_context
-from replicator.uploads import in_thread
 from replicator.vault_metrics import VaultMetrics
 
 #: Connections at the same time; a county has a handful.

@@ -137,7 +137,7 @@ def _whole(patch: Patch, delta: bytes) -> None:
 def test_a_hostile_delta_writes_no_more_than_was_said(objects: Objects, what: str) -> None:
     """It is refused before a byte more than the said size is written, and leaves nothing behind."""
     patch = Patch(objects, "hostile", sha(_BASE), len(_BASE), len(_FRESH))
-    written = objects.folder.parent / "incoming" / "hostile"
+    (written,) = (objects.folder.parent / "incoming").iterdir()
     try:
         with pytest.raises(DamagedError):
             _whole(patch, _HOSTILE[what])
