@@ -1,5 +1,6 @@
 """Reads one large file in order from one descriptor, hashing as it goes."""
 
+import errno
 import hashlib
 import os
 import threading
@@ -31,6 +32,7 @@ class LargeFile:
     """
 
     def __init__(self, root: bytes, item: Item, shared: int = 0) -> None:
+        self._root = root
         self._item = item
         self._read_ns = time.time_ns()
         with OpenFolders(root) as folders:
@@ -115,6 +117,16 @@ class LargeFile:
         moving = self._item.grade is Grade.OPEN or not self._still()
         meta = moment_of(meta_of(self._before, Kind.FILE, extra=self._extra), self.size, moving=moving)
         return known_of(self._before, meta, self._hash.digest(), self._read_ns)
+
+    @property
+    def placed(self) -> bool:
+        """Whether nothing but a folder stands where its folder stood; a file that was moved is what it was."""
+        try:
+            with OpenFolders(self._root) as folders:
+                folders.of(self._item.path)
+        except OSError as error:
+            return error.errno not in {errno.ENOTDIR, errno.ELOOP}
+        return True
 
     @property
     def closed(self) -> bool:

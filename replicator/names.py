@@ -30,6 +30,10 @@ class Names:
         self._recent: OrderedDict[int, tuple[bytes, _Seen]] = OrderedDict()
         self._lost: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
 
+    def forget(self) -> None:
+        """What was told may not have been sent: it is told once more."""
+        self._lost = OrderedDict((path, (lost, 0)) for path, (lost, _) in self._lost.items())
+
     def others(self, path: bytes, found: os.stat_result, digest: bytes) -> list[bytes]:
         """The names that were last read in another state; `digest` is empty where it is not known."""
         if stat.S_ISDIR(found.st_mode):

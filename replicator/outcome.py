@@ -77,9 +77,10 @@ class Held(NamedTuple):
 
 
 class Named(NamedTuple):
-    """Other names of a file that was just read, which changed with it though no event told so."""
+    """Other names of a file that was just read, which changed with it though no event told so, and when that was."""
 
     paths: list[bytes]
+    seen_ns: int
 
 
 Outcome = Named | Ready | Gone | Same | Inside | Large | Busy | Failed | Held

@@ -82,11 +82,13 @@ class Pending:
         self._order = itertools.count()
         self._urgent: list[tuple[int, int, int, Item]] | None = None
         self._aside: dict[bytes, Item] = {}
+        #: When that was seen whose paths are still looked for.
+        self._sought: list[int] = []
         self._pace = Pace()
         self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._items) + len(self._sought)
 
     # ------------------------------------------------------------------ coming
 
@@ -114,6 +116,23 @@ class Pending:
         elif grade is Grade.NOW and (item.reason or item.grade is not Grade.NOW):
             item.grade = grade
             self._schedule(item, now)
+
+    def add_late(self, path: bytes, seen_ns: int, now: float) -> None:
+        """As `add`, of a change that was seen before some that stand here already."""
+        self.add(path, seen_ns, now)
+        item = self._items[path]
+        item.seen_ns = min(item.seen_ns, seen_ns)
+        if item.again is not None:
+            item.again_ns = min(item.again_ns, seen_ns)
+        self._back[path] = item
+
+    def seek(self, seen_ns: int) -> None:
+        """Something was seen then, and which paths it concerns is still looked for; `sought` ends that."""
+        self._sought.append(seen_ns)
+
+    def sought(self, seen_ns: int) -> None:
+        """The paths of what was seen then have been added."""
+        self._sought.remove(seen_ns)
 
     def _schedule(self, item: Item, now: float) -> None:
         wait = 0.0
@@ -258,11 +277,12 @@ class Pending:
     @property
     def oldest_ns(self) -> int:
         """When the oldest of them was seen, 0 when there is none; those set aside are told by themselves."""
-        return min((item.seen_ns for item in self._firsts(folders=False)), default=0)
+        return min((*self._sought, *(item.seen_ns for item in self._firsts(folders=False))), default=0)
 
     def waits(self, until_ns: int) -> bool:
-        """Whether one that is not set aside was seen until then."""
-        return any(item.seen_ns <= until_ns for item in self._firsts(folders=True))
+        """Whether one that is not set aside was seen until then, or something whose paths are still looked for."""
+        seen = (*self._sought, *(item.seen_ns for item in self._firsts(folders=True)))
+        return any(seen_ns <= until_ns for seen_ns in seen)
 
     def _firsts(self, *, folders: bool) -> Iterator[Item]:
         """Among these is the oldest that is not set aside: the first to come stand first, but for some."""

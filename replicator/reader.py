@@ -56,8 +56,9 @@ class Reader:
         self._gone = LatelyGone()
 
     def forget(self) -> None:
-        """A new connection: whether the vault has the folders is asked anew."""
+        """A new connection: whether the vault has the folders is asked anew, and which names it was told."""
         self._parents = set()
+        self._names.forget()
 
     def linked(self, inodes: Sequence[int]) -> list[bytes]:
         """The names of these files by which they are to be read again."""
@@ -97,19 +98,19 @@ class Reader:
         except OSError as error:
             if error.errno not in _NOT_THERE:
                 return [Failed(item, (error.strerror or str(error)).lower())]
-            return [self._missing(item), *self._other_names()]
-        outcomes: list[Outcome] = [outcome, *self._other_names()]
+            return [self._missing(item), *self._other_names(item)]
+        outcomes: list[Outcome] = [outcome, *self._other_names(item)]
         if isinstance(outcome, Ready | Large):
             outcomes = [*self._above(folders, item.path), *outcomes]
         if isinstance(outcome, Ready | Large | Same):
             others = self._names.others(item.path, found, _hash_of(outcome))
             if others:
-                outcomes.append(Named(others))
+                outcomes.append(Named(others, item.seen_ns))
         return outcomes
 
-    def _other_names(self) -> list[Outcome]:
+    def _other_names(self, item: Item) -> list[Outcome]:
         left, self._left = self._left, []
-        return [Named(left)] if left else []
+        return [Named(left, item.seen_ns)] if left else []
 
     def _missing(self, item: Item) -> Outcome:
         known = self._journal.get(self._source, item.path)

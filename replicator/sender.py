@@ -76,8 +76,8 @@ class Sender:
                 self._link.delete(self._gone(item), seen_ns=item.seen_ns)
             case Same(item, known):
                 source.same(item, known)
-            case Named(paths):
-                source.named(paths)
+            case Named(paths, seen_ns):
+                source.named(paths, seen_ns)
             case Inside(item, paths):
                 source.inside(item, paths)
             case Large(item):
@@ -236,18 +236,24 @@ class Sender:
         return True
 
     async def _finish(self, file: LargeFile, item: Item, upload: int) -> None:
+        await self._link.room()
         known = await self._thread(_end, file)
+        if known is None:
+            if upload:
+                self._link.cancel(upload)
+            self._source.busy(item)
+            return
         sent = Sent(
             source=self._source.id, path=item.path, item=item, known=known, size=_WEIGHT, regions=file.regions.sums()
         )
-        await self._link.room()
         await self._link.put(sent, upload=upload, seen_ns=item.seen_ns)
 
     async def _thread(self, call: Callable[..., _Result], *values: object) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._source.large_threads, call, *values)
 
 
-def _end(file: LargeFile) -> Known:
-    known = file.finish()
+def _end(file: LargeFile) -> Known | None:
+    """As it is to be put; None where its folder is a file now, and it would be a folder again at the vault."""
+    known = file.finish() if file.placed else None
     file.close()
     return known

@@ -86,9 +86,9 @@ class Source:
         self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root, busy=self._is_busy)
         self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")
         self.large_threads = ThreadPoolExecutor(2, f"large-{settings.id}")
-        self._other_names = OtherNames(self._reader.linked, self.threads, self.named, self.sight.blind)
+        self._other_names = OtherNames(self._reader.linked, self.threads, self.pending, self.named, self.sight.blind)
         self._leftovers = Leftovers(self.sight.root, self.number, journal, self.threads, self.named)
-        self._stranded = Stranded(self.number, journal, self.named)
+        self._stranded = Stranded(self.number, journal, self.named, self._doubted)
 
     def load(self) -> None:
         """What was pending when the last process ended goes first."""
@@ -182,12 +182,24 @@ class Source:
         self.missed.same(item.path)
         self._finish(item, sent=False)
 
-    def named(self, paths: list[bytes]) -> None:
-        """These changed together with a path that was read."""
+    def named(self, paths: list[bytes], seen_ns: int = 0) -> None:
+        """These changed together with a path that was read; at `seen_ns`, 0 for now."""
+        now = time.monotonic()
+        for path in paths:
+            self.missed.told(path)
+            if seen_ns:
+                self.pending.add_late(path, seen_ns, now)
+            else:
+                self.pending.add(path, time.time_ns(), now)
+        if paths:
+            self.wake.set()
+
+    def _doubted(self, paths: list[bytes]) -> None:
+        """The vault may have lost these with the folder that they were in."""
         now, seen_ns = time.monotonic(), time.time_ns()
         for path in paths:
             self.missed.told(path)
-            self.pending.add(path, seen_ns, now)
+            self.pending.add(path, seen_ns, now, force=True)
         if paths:
             self.wake.set()
 
@@ -242,7 +254,7 @@ class Source:
             self._stranded.gone(sent.path)
         else:
             self.sight.trust()
-            self._stranded.put(sent.path)
+            self._stranded.put(sent.path, sent.known)
         if sent.item is not None:
             if self.room.taken(sent.item):
                 self.wake.set()

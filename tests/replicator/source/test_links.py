@@ -3,7 +3,9 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,16 @@ from replicator.events import InotifyWatcher
 from replicator.fanotify import Fanotify
 from replicator.filesystem import FanotifyWatcher
 from replicator.inotify import Inotify
+from replicator.journal import Journal
+from replicator.other_names import OtherNames
+from replicator.outcome import Gone, Named, Ready
+from replicator.pending import Item, Pending
+from replicator.reader import Reader
+from replicator.watcher import Grade
 from tests.replicator.source.eyes import WATCHERS
 from tests.replicator.source.pair import Running, equal, replicating, settings, until, vault
 from tests.replicator.source.support import LIMIT, Heard
+from tests.replicator.source.support import until as wait_until
 
 Kind = type[InotifyWatcher | FanotifyWatcher]
 
@@ -150,8 +159,11 @@ def test_files_of_one_name_are_told_by_name_alone(tree: Path) -> None:
     try:
         (tree / "new").write_text("x")
         inodes = {(tree / name).stat().st_ino for name in ("new", "single")}
-        (tree / "new").rename(tree / "single")
-        (tree / "single").unlink()
+        with (tree / "new").open(), (tree / "single").open():  # a number that is free may be another file's at once
+            (tree / "new").rename(tree / "single")
+            (tree / "single").unlink()
+            (tree / "third").hardlink_to(tree / "one")
+            assert wait_until(lambda: (tree / "one").stat().st_ino in heard.inodes)
         assert watcher.drain(LIMIT)
         assert b"single" in heard.paths()
         assert not heard.inodes & inodes  # others are told, of the whole file system
@@ -172,3 +184,66 @@ def test_a_kernel_that_does_not_tell_of_files(tree: Path, monkeypatch: pytest.Mo
         assert not heard.inodes
     finally:
         watcher.stop()
+
+
+def test_a_name_that_was_told_on_a_line_that_was_cut_is_told_again(tree: Path, tmp_path: Path) -> None:
+    """What was read of a name that is gone did not leave: the next reading tells of the names that are left again."""
+    journal = Journal(tmp_path / "replicator.sqlite")
+    number, _ = journal.source("docs")
+
+    def reader() -> Reader:
+        return Reader(os.fsencode(tree), number, journal, lambda: True, lambda _: False)
+
+    try:
+        outcomes, _ = reader().read([Item(name, 0, Grade.NOW, 0) for name in (b"one", b"other")])
+        for ready in outcomes:
+            if isinstance(ready, Ready):
+                journal.put(number, ready.path, ready.known)
+        (tree / "one").write_text("another text")
+        (tree / "one").unlink()
+        reading, one = reader(), Item(b"one", 5, Grade.NOW, 0)
+        told = [Gone(one), Named([b"other"], 5)]
+        assert reading.read([one])[0] == told
+        assert reading.read([one])[0] == told[:1]
+        reading.forget()
+        assert reading.read([one])[0] == told
+    finally:
+        journal.close()
+
+
+def test_names_that_are_looked_for_are_waited_for() -> None:
+    """From the word of a file until what its names changed to is sent something waits; one look is for many words."""
+    pending, free = Pending(lambda *_: None), threading.Event()
+    looks: list[list[int]] = []
+
+    def names(inodes: Sequence[int]) -> list[bytes]:
+        looks.append(list(inodes))
+        free.wait()
+        return [b"%d" % ino for ino in inodes]
+
+    def named(paths: list[bytes], seen_ns: int) -> None:
+        for path in paths:
+            pending.add_late(path, seen_ns, 0.0)
+
+    def blind(reason: str, *, lasting: bool) -> None:
+        raise AssertionError(reason, lasting)
+
+    async def scenario() -> None:
+        with ThreadPoolExecutor(1) as threads:
+            other = OtherNames(names, threads, pending, named, blind)
+            for ino in (1, 2, 3, 2):
+                other.look([ino])
+            heard_ns = time.time_ns()
+            pending.add(b"younger", heard_ns + 1, 0.0)
+            assert pending.waits(heard_ns)
+            assert 0 < pending.oldest_ns <= heard_ns
+            free.set()
+            await until(lambda: len(pending) == 4)
+        assert looks == [[1], [2, 3]]
+        assert pending.waits(heard_ns)
+        for item in pending.take(9, 0.0):
+            pending.finish(item, 0.0, sent=True)
+        assert not pending.waits(heard_ns)
+        assert not len(pending)
+
+    asyncio.run(scenario())
