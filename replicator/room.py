@@ -4,6 +4,8 @@ import time
 
 from replicator.pending import Item, Pending
 
+#: How the reason begins for which a path that found no room is set aside; the vault's words follow.
+NO_ROOM = "vault has no room: "
 #: Paths that were refused are tried so often a second, all together.
 _TRIES = 5.0
 #: Seconds at least before a path is tried again, and between two times at which all are let go.
@@ -21,7 +23,8 @@ class Room:
     @property
     def lacking(self) -> str:
         """Why there is none, in the vault's words; empty when there is, or nobody asks for it any more."""
-        return self._reason if self._pending.aside else ""
+        wanted = self._reason and any(item.reason.startswith(NO_ROOM) for item in self._pending.aside.values())
+        return self._reason if wanted else ""
 
     def refused(self, reason: str, wait: float) -> float:
         """There was none for a path that would be tried again after `wait` seconds; after how many it is instead."""

@@ -26,7 +26,7 @@ from replicator.outcome import Outcome
 from replicator.pending import Item, Pending
 from replicator.reader import Reader
 from replicator.replicator_metrics import SourceMetrics
-from replicator.room import Room
+from replicator.room import NO_ROOM, Room
 from replicator.scanner import Found
 from replicator.sight import Sight
 from replicator.signatures import Signatures, wanted
@@ -234,9 +234,10 @@ class Source:
             self.threads.submit(self._reader.forget)
             return
         wait = backoff.retry(sent.item.tries) if refused.again else backoff.PERMANENT
-        if refused.code == "full":
+        full = refused.code == "full"
+        if full:
             wait = self.room.refused(refused.text, wait)
-        self._aside(sent.item, f"vault: {refused.text}", wait)
+        self._aside(sent.item, f"{NO_ROOM if full else 'vault: '}{refused.text}", wait)
 
     def needed(self, sent: Sent) -> None:
         """The vault has not got the bytes."""

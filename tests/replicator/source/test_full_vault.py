@@ -10,7 +10,7 @@ import pytest
 
 from replicator.journal_rows import Waiting
 from replicator.pending import Pending
-from replicator.room import Room
+from replicator.room import NO_ROOM, Room
 from tests.replicator.source.pair import equal, replicating, settings, until, vault
 
 
@@ -61,7 +61,7 @@ def test_the_first_that_is_taken_lets_the_others_go() -> None:
         pending.add(b"%d" % number, 1, 0.0)
     first, *others = pending.take(100, 0.0)
     for item in (first, *others):
-        pending.retry(item, 0.0, room.refused("no room", 256.0), reason="vault: no room")
+        pending.retry(item, 0.0, room.refused("no room", 256.0), reason=f"{NO_ROOM}no room")
     assert room.lacking == "no room"
     assert 0 < (pending.next_due() or 0) < 10
     taken = pending.take(1, 30.0)
@@ -78,6 +78,23 @@ def test_what_was_never_refused_says_nothing_of_room() -> None:
     for path in (b"large", b"small"):
         pending.add(path, 1, 0.0)
     large, small = pending.take(2, 0.0)
-    pending.retry(large, 0.0, room.refused("no room", 256.0), reason="vault: no room")
+    pending.retry(large, 0.0, room.refused("no room", 256.0), reason=f"{NO_ROOM}no room")
     assert not room.taken(small)
     assert room.lacking
+
+
+def test_room_is_lacking_only_while_something_waits_for_it() -> None:
+    """What was refused and is as the vault has it by then asks for no room; that another cannot be read is no lack."""
+    pending = Pending(lambda *_: None)
+    room = Room(pending)
+    for path in (b"unreadable", b"first", b"second"):
+        pending.add(path, 1, 0.0)
+    unreadable, first, second = pending.take(3, 0.0)
+    pending.retry(unreadable, 0.0, 1.0, reason="read: permission denied")
+    pending.retry(first, 0.0, room.refused("seal object 1: no space", 1.0), reason=f"{NO_ROOM}seal object 1: no space")
+    pending.retry(second, 0.0, room.refused("seal object 2: no space", 1.0), reason=f"{NO_ROOM}seal object 2: no space")
+    pending.finish(second, 5.0)
+    assert room.lacking
+    pending.finish(first, 5.0)
+    assert pending.aside
+    assert not room.lacking
