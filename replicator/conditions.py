@@ -100,7 +100,7 @@ def _blind(source: Source, now_ns: int) -> bool:
     sight = source.sight
     if not sight.blind_since_ns:
         return False
-    if sight.blind_reason == "starting" and sight.behind and sight.method != "scan" and not sight.lasting:
-        return False  # a first copy lasts as long as it must, and what changes meanwhile is seen
+    if sight.behind and source.first_copy.lasts():
+        return False  # it lasts as long as it must, and what changes meanwhile is seen
     patience = _STARTING if sight.blind_reason == "starting" else 0.0 if sight.lasting else _PATIENCE
     return now_ns - sight.blind_since_ns > patience * 1e9

@@ -14,6 +14,7 @@ from replicator import backoff
 from replicator.canary import Canary
 from replicator.choice import BestWatcher
 from replicator.exclude import Excludes
+from replicator.first_copy import FirstCopy
 from replicator.inner import Inner
 from replicator.journal import Journal
 from replicator.journal_rows import Known
@@ -81,7 +82,10 @@ class Source:
         )
         self.missed = Missed()
         self.canary = Canary(self.sight, self.pending)
-        self.gauges = SourceGauges(self.id, self.pending, self.sight, self.row, self.missed, self.canary)
+        self.first_copy = FirstCopy(self.row, self.sight, self.pending)
+        self.gauges = SourceGauges(
+            self.id, self.pending, self.sight, self.row, self.missed, self.canary, self.first_copy
+        )
         self._reader = Reader(self.sight.root, self.number, journal, self.sight.fit, inner.covers)
         self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root, busy=self._is_busy)
         self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")

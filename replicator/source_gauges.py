@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from replicator.canary import Canary
+from replicator.first_copy import FirstCopy
 from replicator.journal_rows import SourceRow
 from replicator.missed import Missed
 from replicator.pending import Pending
@@ -19,6 +20,7 @@ class SourceGauges:
     row: SourceRow
     missed: Missed
     canary: Canary
+    first: FirstCopy
 
     def pending_files(self) -> int:
         """Paths still to be sent."""
@@ -39,6 +41,10 @@ class SourceGauges:
     def blind(self) -> bool:
         """Whether changes may go unseen."""
         return bool(self.sight.blind_since_ns)
+
+    def first_copy(self) -> bool:
+        """Whether all is being carried for the first time, and nothing is wrong but that it lasts."""
+        return self.first.lasts()
 
     def lag(self, now_ns: int) -> float:
         """Seconds of work that would be lost with this room now: since the oldest unsent change, or since blind."""

@@ -116,10 +116,36 @@ def test_a_long_first_copy_is_no_blindness(
         await until(lambda: source.sight.behind)
         source.sight.blind_since_ns -= 3600 * 10**9
         assert "blind:docs" not in running.conditions
+        assert running.metric("bongsu_replication_blind") == running.metric("bongsu_replication_first_copy") == 1
         source.sight.blind("the queue overflowed", lasting=False)
         await until(lambda: source.sight.blind_reason != "starting")
         assert "blind:docs" in running.conditions
+        assert not running.metric("bongsu_replication_first_copy")
         await running.replicator.stop(timedelta(0))
+
+    asyncio.run(scenario())
+
+
+def test_a_later_start_that_waits_for_the_line_is_blindness(
+    tmp_path: Path, tree: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first copy is over once all is at the vault: what changed while nobody looked is no first copy again."""
+
+    async def scenario() -> None:
+        async with (
+            vault(tmp_path / "vault", port=port),
+            replicating(settings(tmp_path / "state", port, tree)) as running,
+        ):
+            await running.settle()
+            assert not running.metric("bongsu_replication_first_copy")
+        _rewrite([tree / str(number // 100) / str(number) for number in range(_FILES)])
+        monkeypatch.setattr("replicator.source._AHEAD", _AHEAD)
+        async with replicating(settings(tmp_path / "state", port, tree), drain=timedelta(0)) as running:
+            sight = running.replicator._sources[0].sight
+            await until(lambda: sight.behind)
+            sight.blind_since_ns -= 3600 * 10**9
+            assert "blind:docs" in running.conditions
+            assert not running.metric("bongsu_replication_first_copy")
 
     asyncio.run(scenario())
 
