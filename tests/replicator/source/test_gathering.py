@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from typing import cast
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from replicator.bandwidth import Bandwidth
@@ -80,8 +81,9 @@ def test_a_stranger_is_never_somebody_who_was_told() -> None:
     assert sum((2, b"%d" % number) in strangers for number in range(5000)) > 4900
 
 
-def test_a_signature_waits_while_much_is_pending(tmp_path: Path) -> None:
+def test_a_signature_waits_while_much_is_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is made once the rest has gone; who closes meanwhile does not wait for that."""
+    monkeypatch.setattr("replicator.signatures._PATIENCE", 1e9)
     data = b"x" * SMALLEST
     (tmp_path / "big").write_bytes(data)
     regions = Regions()
@@ -100,5 +102,15 @@ def test_a_signature_waits_while_much_is_pending(tmp_path: Path) -> None:
     free.set()
     until(lambda: signatures.load(b"big") is not None, "it is made")
     free.clear()
-    signatures.ask(b"big", known, regions.sums())
-    signatures.close()
+    asked.clear()
+    (tmp_path / "other").write_bytes(data)
+    signatures.ask(b"other", known, regions.sums())
+    assert asked.wait(30)
+    closing = threading.Thread(target=signatures.close)
+    closing.start()
+    closing.join(30)
+    closed = not closing.is_alive()
+    free.set()
+    closing.join()
+    assert closed
+    assert signatures.load(b"other") is None

@@ -23,7 +23,7 @@ def test_a_line_that_swallows_everything_is_told_at_both_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int
 ) -> None:
     """Idle or in the middle of a large file: after `SILENCE` each end says so; then all goes on by itself."""
-    monkeypatch.setattr("replicator.stream.SILENCE", 2.0)
+    monkeypatch.setattr("replicator.stream.SILENCE", 4.0)
     tree = tmp_path / "tree"
     tree.mkdir()
 
@@ -37,11 +37,12 @@ def test_a_line_that_swallows_everything_is_told_at_both_ends(
                 if large:
                     (tree / "large").write_bytes(os.urandom(large))
                     await until(lambda: list((tmp_path / "vault" / "partial").iterdir()))
+                before = silences(server)
                 cable.swallow = True
                 (tree / "meanwhile").write_bytes(b"meanwhile")
-                await until(lambda: "silent for 2 s" in running.replicator.status()["vault"]["reason"])
-                await until(lambda: silences(server))
-                assert not server.status()["sources"]["docs"]["connected"]
+                await until(lambda: "silent for 4 s" in running.replicator.status()["vault"]["reason"])
+                await until(lambda: silences(server) > before)
+                await until(lambda: not server.status()["sources"]["docs"]["connected"])
                 assert running.source["pending"] >= (2 if large else 1)
                 cable.swallow = False
                 await running.settle()
