@@ -33,7 +33,8 @@ _log = structlog.get_logger(__name__)
 class Committer:
     """Takes items from any thread, commits them in order, tells what came of them from its own thread.
 
-    A flush that fails ends it: `on_failed` is called once and no outcome is told from then on.
+    A flush that fails, or any other error, ends it: `on_failed` is called once, and nothing more is written. What was
+    being flushed when something else failed is told as ever, once it is durable.
     """
 
     def __init__(

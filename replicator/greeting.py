@@ -1,9 +1,10 @@
-"""The first message of a connection."""
+"""The first message of a connection, and the answer."""
 
 import asyncio
+import time
 
 from replicator.errors import ReplicatorError, StreamError, WireError
-from replicator.messages import PROTOCOL, Hello, ToVault
+from replicator.messages import PROTOCOL, TAKES, Hello, ToVault, Welcome
 from replicator.paths import check_source
 from replicator.stream import HANDSHAKE, Stream
 
@@ -31,3 +32,8 @@ async def greet(stream: Stream[ToVault], limit: float = HANDSHAKE) -> Hello:
     for name in (hello.site, *hello.sources):
         check_source(name)
     return hello
+
+
+def welcome(vault: str, positions: dict[str, int]) -> Welcome:
+    """What the vault answers: who it is, what time it has, how far each source is."""
+    return Welcome(protocol=PROTOCOL, vault=vault, now_ns=time.time_ns(), positions=positions, takes=TAKES)

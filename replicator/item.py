@@ -33,6 +33,11 @@ class Item(msgspec.Struct, kw_only=True):
     ticket: Any = None
 
     @property
+    def content(self) -> bool:
+        """Whether bytes came for it."""
+        return self.stored or bool(self.payload)
+
+    @property
     def size(self) -> int:
         """Bytes of content that came for it."""
         return self.message.meta.size if self.stored and isinstance(self.message, Put) else len(self.payload)

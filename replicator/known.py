@@ -51,9 +51,14 @@ class Fresh:
 
 
 class Young:
-    """Folders in which nothing was when they were first told of: in them a first copy need not ask the catalog."""
+    """Folders in which nothing was when they were first told of: in them a first copy need not ask the catalog.
 
-    def __init__(self) -> None:
+    Args:
+        most: names and folders that are remembered; then the oldest folders are forgotten.
+    """
+
+    def __init__(self, most: int = _YOUNG) -> None:
+        self._most = most
         self._names: OrderedDict[tuple[str, bytes], set[bytes]] = OrderedDict()
         self._count = 0
 
@@ -62,6 +67,7 @@ class Young:
         if (source, path) not in self._names:
             self._names[source, path] = set()
             self._count += 1
+            self._evict()
 
     def note(self, source: str, path: bytes) -> None:
         """Something is at this path now."""
@@ -73,7 +79,13 @@ class Young:
                     break  # and so is all above it
                 names.add(name)
                 self._count += 1
-        while self._count > _YOUNG:
+        self._evict()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _evict(self) -> None:
+        while self._count > self._most:
             _, names = self._names.popitem(last=False)
             self._count -= len(names) + 1
 

@@ -97,8 +97,9 @@ class Mirror:
 
     def _of(self, number: int) -> Segment:
         if self._segment is None or self._segment.number != number:
-            if self._segment is not None:
-                self._segment.close()
+            old, self._segment = self._segment, None  # before it is closed: the next may not open
+            if old is not None:
+                old.close()
             self._segment = Segment(self._root / "journal", number, "")
         return self._segment
 

@@ -53,8 +53,8 @@ class Shelf(Protocol):
         """Each source's durable position."""
         ...
 
-    def count_refused(self, reason: str) -> None:
-        """Count an item that was not taken."""
+    def count_refused(self, reason: str, *, content: bool = False) -> None:
+        """Count an item that was not taken; whether a content was refused with it."""
         ...
 
 
@@ -227,7 +227,7 @@ class Receiver:
             self._submit(put, b"", stored=True)
             self._hand_over()
         except FullError as error:
-            self._refuse(put.id, "full", str(error), again=True)
+            self._refuse(put.id, "full", str(error), again=True, content=True)
         except DamagedError as error:
             if patched:  # whatever was wrong with the delta or its base: the whole file heals it
                 self._shelf.count_refused(unpatched(error))
@@ -263,14 +263,14 @@ class Receiver:
             elif outcome.code == "need":
                 self._post(Need(id=message.id))
             else:
-                self._refuse(message.id, outcome.code, outcome.text, again=outcome.again)
+                self._refuse(message.id, outcome.code, outcome.text, again=outcome.again, content=outcome.item.content)
         if done:
             positions = self._shelf.positions()
             self._post(Done(ids=done, positions={source: positions.get(source, 0) for source in touched}))
         self._room.set()
 
-    def _refuse(self, number: int, code: str, text: str, *, again: bool = False) -> None:
-        self._shelf.count_refused(code)
+    def _refuse(self, number: int, code: str, text: str, *, again: bool = False, content: bool = False) -> None:
+        self._shelf.count_refused(code, content=content)
         self._post(Refused(id=number, code=code, text=text, again=again))
 
     def _post(self, message: Done | Need | Refused) -> None:

@@ -15,10 +15,10 @@ from config.model import Vault
 from replicator.answers import Answers
 from replicator.drops import Drops
 from replicator.errors import BrokenError, FaultError, ReplicatorError, StreamError, TlsError, VaultError, WireError
-from replicator.greeting import greet
+from replicator.greeting import greet, welcome
 from replicator.item import Item, Outcome
 from replicator.local import LocalArchive
-from replicator.messages import PROTOCOL, TAKES, Beat, Hello, ToVault, Welcome
+from replicator.messages import Beat, Hello, ToVault
 from replicator.receiver import Receiver
 from replicator.senders import Senders
 from replicator.store import Callbacks, Store
@@ -193,7 +193,8 @@ class VaultServer:
             async with self._senders.take_over(receiver):
                 await self._settled()
                 with self._metrics.connections.labels("sender").track_inprogress():
-                    await stream.send(self._welcome({s: store.positions().get(s, 0) for s in hello.sources}))
+                    positions = store.positions()
+                    await stream.send(welcome(store.vault, {each: positions.get(each, 0) for each in hello.sources}))
                     await receiver.run()
 
     async def _read(self, stream: Stream[ToVault]) -> None:
@@ -201,17 +202,12 @@ class VaultServer:
             self._metrics.connections.labels("reader").track_inprogress(),
             LocalArchive(self._settings.root) as archive,
         ):
-            await stream.send(self._welcome({}))
+            await stream.send(welcome(self._opened().vault, {}))
             self._readers.add(stream)
             try:
                 await Answers(archive).serve(stream)
             finally:
                 self._readers.discard(stream)
-
-    def _welcome(self, positions: dict[str, int]) -> Welcome:
-        return Welcome(
-            protocol=PROTOCOL, vault=self._opened().vault, now_ns=time.time_ns(), positions=positions, takes=TAKES
-        )
 
     async def _beat(self) -> None:
         """Tell everyone each second that the vault lives, and look after the gauges."""
@@ -238,9 +234,9 @@ class VaultServer:
         """As in `Shelf`."""
         return self._opened().positions()
 
-    def count_refused(self, reason: str) -> None:
+    def count_refused(self, reason: str, *, content: bool = False) -> None:
         """As in `Shelf`."""
-        self._lacking = self._lacking or reason == "full"
+        self._lacking = self._lacking or (content and reason == "full")
         self._metrics.refused.labels(reason).inc()
 
     def _opened(self) -> Store:
@@ -267,7 +263,7 @@ class VaultServer:
         return self._lacking or self._opened().full
 
     def _deliver(self, outcomes: list[Outcome]) -> None:
-        if self._lacking and any(each.code == "done" and (each.item.stored or each.item.payload) for each in outcomes):
+        if self._lacking and any(each.code == "done" and each.item.content for each in outcomes):
             self._lacking = False
         by_receiver: dict[Receiver, list[Outcome]] = {}
         for outcome in outcomes:

@@ -5,6 +5,7 @@
 All numbers are big-endian. Every limit is checked on the four bytes of the length, before any memory is taken.
 """
 
+import mmap
 import struct
 from typing import Generic, TypeVar
 
@@ -66,8 +67,8 @@ class Frames(Generic[_Said]):
 
     def __init__(self, decoder: "msgspec.msgpack.Decoder[_Said]") -> None:
         self._decoder = decoder
-        self._bytes = bytearray(_HELD)  # taken from the machine page by page, as it is written to
-        self._view = memoryview(self._bytes)
+        # Taken from the machine page by page, as it is written to: who has said nothing yet costs nothing.
+        self._view = memoryview(mmap.mmap(-1, _HELD, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
         self._start = self._end = 0
 
     def room(self) -> memoryview:
@@ -90,7 +91,7 @@ class Frames(Generic[_Said]):
         if len(self._view) - self._end < len(data):
             grown = bytearray(max(held + len(data), _HELD))
             grown[:held] = self._view[self._start : self._end]
-            self._bytes, self._view, self._start, self._end = grown, memoryview(grown), 0, held
+            self._view, self._start, self._end = memoryview(grown), 0, held
         self._view[self._end : self._end + len(data)] = data
         self._end += len(data)
 
@@ -103,7 +104,7 @@ class Frames(Generic[_Said]):
         start, have = self._start, self._end - self._start
         if have < _LENGTH.size:
             return None
-        (length,) = _LENGTH.unpack_from(self._bytes, start)
+        (length,) = _LENGTH.unpack_from(self._view, start)
         if not _PREFIX <= length <= FRAME_MAX:
             raise WireError(f"read frame: a length of {length} bytes", hint="the other end does not speak bongsu")
         if have < _LENGTH.size + length:
@@ -122,7 +123,7 @@ class Frames(Generic[_Said]):
         return self._end > self._start
 
     def _parse(self, start: int, length: int) -> tuple[_Said, bytes]:
-        _, header_length = _HEAD.unpack_from(self._bytes, start)
+        _, header_length = _HEAD.unpack_from(self._view, start)
         if header_length > length - _PREFIX:
             raise WireError(f"read frame: a header of {header_length} bytes in a frame of {length}")
         if length - _PREFIX - header_length > PAYLOAD_MAX:

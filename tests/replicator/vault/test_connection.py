@@ -10,7 +10,7 @@ from replicator.errors import StreamError
 from replicator.messages import Beat, Data, FromVault
 from replicator.stream import Stream, connect
 from replicator.wire import encode
-from tests.replicator.vault.support import LIMIT
+from tests.replicator.vault.support import LIMIT, wait_until
 
 
 async def _between(
@@ -18,8 +18,8 @@ async def _between(
 ) -> None:
     """A stream whose other end is a plain socket, used in a thread of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        stream = await connect("127.0.0.1", listening.getsockname()[1])  # first: who accepts must not wait for nobody
         said = asyncio.create_task(asyncio.to_thread(lambda: other(listening.accept()[0])))
-        stream = await connect("127.0.0.1", listening.getsockname()[1])
         try:
             await asyncio.wait_for(here(stream), LIMIT)
         finally:
@@ -55,10 +55,9 @@ def test_nobody_listening_holds_the_other_end_back() -> None:
     async def here(stream: Stream[FromVault]) -> None:
         for number in range(count):
             if not number % 16:
-                await asyncio.sleep(0.01)
+                await wait_until(lambda: stream._frames.full and not stream._transport.is_reading())
             message, data = await stream.receive()
             assert message == Data(offset=number)
             assert data == payload
-            assert len(stream._frames._view) < 4 * len(payload)
 
     asyncio.run(_between(other, here))

@@ -1,5 +1,6 @@
 """`current/` follows what is kept."""
 
+import contextlib
 import errno
 import os
 import random
@@ -11,6 +12,7 @@ import pytest
 from replicator.change import Kind, Meta
 from replicator.local import LocalArchive
 from replicator.messages import Delete
+from replicator.mirror import Mirror
 from tests.replicator.vault.support import (
     SOURCE,
     Bench,
@@ -172,3 +174,16 @@ def test_a_full_disk_makes_current_wait(tmp_path: Path, monkeypatch: pytest.Monk
         bench.settle()
         wait_for(lambda: not bench.store.current.waits)
     _same(tmp_path)
+
+
+def test_a_segment_that_cannot_be_opened_costs_nobody_a_file(tmp_path: Path) -> None:
+    """The one before it is closed once: its number may be another file's by then."""
+    with opened(tmp_path) as bench:
+        bench.file(b"a", b"x")
+    with contextlib.ExitStack() as stack:
+        with Mirror(tmp_path) as mirror:
+            mirror._of(1)
+            with pytest.raises(FileNotFoundError):
+                mirror._of(2)
+            another = stack.enter_context((tmp_path / "another").open("wb", buffering=0))
+        another.write(b"x")

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from replicator.appender import Appender
+from replicator.errors import FullError
 from replicator.local import LocalArchive
-from replicator.messages import Done, Refused
+from replicator.messages import Delete, Done, Refused
 from tests.replicator.vault.support import SOURCE, content, faults, sending, serving, wait_until
 
 
@@ -60,3 +62,29 @@ def test_a_full_disk_refuses_and_recovers(small: Path) -> None:
         found = {entry.path: content(archive, entry.hash) for entry in archive.tree(SOURCE)}
     assert found == kept
     assert faults(small / "vault") == []
+
+
+def test_only_a_content_without_room_makes_the_vault_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is until a content is taken; a deletion without room is over when the next thing is written."""
+    write = Appender.write
+
+    def full(*_: object) -> None:
+        monkeypatch.setattr(Appender, "write", write)
+        raise FullError("write 00000001.seg: no space left on device")
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as server, sending(server.port) as sender:
+            await sender.file(b"a", b"x")
+            await sender.file(b"b", b"y")
+            monkeypatch.setattr(Appender, "write", full)
+            assert isinstance(await sender.keep(Delete(id=0, source=SOURCE, path=b"a")), Refused)
+            assert isinstance(await sender.keep(Delete(id=0, source=SOURCE, path=b"a")), Done)
+            assert not server.status()["full"]
+            monkeypatch.setattr(Appender, "write", full)
+            assert isinstance(await sender.file(b"c", b"z"), Refused)
+            assert isinstance(await sender.keep(Delete(id=0, source=SOURCE, path=b"b")), Done)
+            assert server.status()["full"]
+            assert isinstance(await sender.file(b"c", b"z"), Done)
+            assert not server.status()["full"]
+
+    asyncio.run(scenario())

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from replicator import durable, object_names
 from replicator import objects as objects_module
-from replicator.errors import BrokenError, FaultError, WireError
+from replicator.errors import BrokenError, FaultError, StreamError, WireError
 from replicator.item import Item
 from replicator.messages import Chunk, Hello, Put
 from replicator.objects import Objects
 from replicator.partial import Partials
+from replicator.patches import Patches
 from replicator.receiver import Receiver
 from replicator.uploads import Uploads
 from tests.replicator.vault.support import (
@@ -225,12 +226,54 @@ def test_a_chunk_of_nothing_is_none(objects: Objects, size: int, before: int) ->
 
 
 class _Deaf:
-    """A stream that nobody reads, and a shelf that keeps nothing."""
+    """A stream that has ended and that nobody reads, and a shelf that keeps nothing."""
 
     closing = True
 
+    def take(self) -> None:
+        """Nothing."""
+
+    async def receive(self) -> None:
+        """The end."""
+        raise StreamError("closed")
+
     def submit(self, *items: Item) -> None:
         """Nothing."""
+
+
+def _receiver(objects: Objects) -> Receiver:
+    deaf, hello = _Deaf(), Hello(protocol=1, role="sender", site=SITE, sources=[SOURCE])
+    partials = Partials(objects.folder.parent, objects)
+    return Receiver(deaf, hello, deaf, objects, partials, label="1", answer=_never)  # type: ignore[arg-type]
+
+
+def test_who_is_replaced_while_it_drops_its_deltas_drops_its_uploads_too(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled once or twice while it waits, it leaves no file behind."""
+
+    async def scenario() -> None:
+        reached, let = asyncio.Event(), asyncio.Event()
+
+        async def close(_: Patches) -> None:
+            reached.set()
+            await let.wait()
+
+        monkeypatch.setattr(Patches, "close", close)
+        receiver = _receiver(objects)
+        await receiver._uploads.take(Chunk(upload=1, offset=0, size=len(BIG)), BIG[:1000])
+        assert half_written(objects.folder.parent)
+        running = asyncio.create_task(receiver.run())
+        await reached.wait()
+        for _ in range(2):
+            running.cancel()
+            await asyncio.sleep(0)
+        let.set()
+        await asyncio.wait([running])
+        assert running.cancelled()
+        assert half_written(objects.folder.parent) == []
+
+    asyncio.run(scenario())
 
 
 def test_few_are_finished_at_the_same_time(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,9 +282,7 @@ def test_few_are_finished_at_the_same_time(objects: Objects, monkeypatch: pytest
     async def scenario() -> None:
         let = asyncio.Event()
         monkeypatch.setattr(Uploads, "finish", lambda *_: let.wait())
-        deaf, hello = _Deaf(), Hello(protocol=1, role="sender", site=SITE, sources=[SOURCE])
-        partials = Partials(objects.folder.parent, objects)
-        receiver = Receiver(deaf, hello, deaf, objects, partials, label="1", answer=_never)  # type: ignore[arg-type]
+        receiver = _receiver(objects)
 
         async def feed(group: asyncio.TaskGroup) -> None:
             for number in range(1, 101):

@@ -1,6 +1,8 @@
 """Frames: what goes in comes out, and nothing else gets through."""
 
+import os
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -88,3 +90,18 @@ def test_nobody_sends_what_the_other_end_would_refuse() -> None:
         encode(Beat(now_ns=1), bytes(PAYLOAD_MAX + 1))
     with pytest.raises(WireError, match="limit"):
         encode(Put(**{f: getattr(put_file(bytes(HEADER_MAX), b""), f) for f in Put.__struct_fields__}))
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def test_who_says_little_costs_little() -> None:
+    """A connection has room for a whole frame, but no memory for it until there is one."""
+    before = _resident()
+    frames = [to_vault() for _ in range(100)]
+    for each in frames:
+        each.feed(encode(Beat(now_ns=1)))
+        each.room()
+    assert _resident() - before < 100 * PAYLOAD_MAX / 4
+    assert all(each.next() is not None for each in frames)
