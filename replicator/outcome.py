@@ -77,7 +77,10 @@ class Held(NamedTuple):
 
 
 class Named(NamedTuple):
-    """Other names of a file that was just read, which changed with it though no event told so, and when that was."""
+    """Other names of a file that was just read, which changed with it though no event told so.
+
+    `seen_ns`: when that was; 0 for now.
+    """
 
     paths: list[bytes]
     seen_ns: int

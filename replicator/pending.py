@@ -35,6 +35,7 @@ class Item:
         "due",
         "force",
         "grade",
+        "late",
         "path",
         "reason",
         "seen_ns",
@@ -60,6 +61,8 @@ class Item:
         self.again: Grade | None = None
         self.again_ns = 0
         self.again_force = False
+        #: Whether another path's change, seen at `seen_ns`, brought it here.
+        self.late = False
         self.tries = 0
         self.tried_since = 0.0
         #: Why it is set aside, or empty.
@@ -121,7 +124,7 @@ class Pending:
         """As `add`, of a change that was seen before some that stand here already."""
         self.add(path, seen_ns, now)
         item = self._items[path]
-        item.seen_ns = min(item.seen_ns, seen_ns)
+        item.late, item.seen_ns = True, min(item.seen_ns, seen_ns)
         if item.again is not None:
             item.again_ns = min(item.again_ns, seen_ns)
         self._back[path] = item
@@ -204,7 +207,8 @@ class Pending:
         self._persist(item.path, None)
         if item.again is not None:
             self.add(item.path, item.again_ns, now, grade=item.again, size=item.size, force=item.again_force)
-            self._back[item.path] = self._items[item.path]
+            self._back[item.path] = again = self._items[item.path]
+            again.late = item.late
 
     def give_back(self, items: list[Item]) -> None:
         """They were taken and not looked at: ready again, before the others."""

@@ -105,12 +105,12 @@ class Reader:
         if isinstance(outcome, Ready | Large | Same):
             others = self._names.others(item.path, found, _hash_of(outcome))
             if others:
-                outcomes.append(Named(others, item.seen_ns))
+                outcomes.append(_named(others, item))
         return outcomes
 
     def _other_names(self, item: Item) -> list[Outcome]:
         left, self._left = self._left, []
-        return [Named(left, item.seen_ns)] if left else []
+        return [_named(left, item)] if left else []
 
     def _missing(self, item: Item) -> Outcome:
         known = self._journal.get(self._source, item.path)
@@ -228,6 +228,11 @@ def tired(item: Item) -> bool:
         or item.tries >= TRIES
         or (item.tries > 0 and time.monotonic() - item.tried_since > TRYING)
     )
+
+
+def _named(paths: list[bytes], item: Item) -> Named:
+    """What one that was named itself names has changed since: names that told of each other's time would never end."""
+    return Named(paths, 0 if item.late else item.seen_ns)
 
 
 def _hash_of(outcome: Ready | Large | Same) -> bytes:

@@ -207,6 +207,9 @@ def test_a_name_that_was_told_on_a_line_that_was_cut_is_told_again(tree: Path, t
         assert reading.read([one])[0] == told[:1]
         reading.forget()
         assert reading.read([one])[0] == told
+        reading.forget()
+        one.late = True
+        assert reading.read([one])[0] == [Gone(one), Named([b"other"], 0)]
     finally:
         journal.close()
 

@@ -192,3 +192,24 @@ def test_nothing_is_ever_forgotten(seed: int, steps: int) -> None:
     assert not len(pending)
     assert not kept
     assert pending.bytes == 0
+
+
+def test_what_was_seen_before_is_waited_for_before_what_stands_here() -> None:
+    """A path that another's change brings late counts from that change, also one that is under way; then no more."""
+    pending = Pending(lambda *_: None)
+    for path in (b"young", b"busy"):
+        pending.add(path, 9, 0.0)
+    pending.take(2, 0.0)
+    pending.add_late(b"named", 5, 0.0)
+    pending.add_late(b"busy", 7, 0.0)
+    assert pending.oldest_ns == 5
+    (named,) = pending.take(9, 0.0)
+    pending.finish(named, 0.0, sent=True)
+    assert pending.waits(7)
+    assert not pending.waits(6)
+    busy = next(item for item in pending if item.path == b"busy")
+    pending.finish(busy, 0.0, sent=True)
+    (again,) = pending.take(9, 60.0)
+    assert (again.path, again.seen_ns, again.late) == (b"busy", 7, True)
+    pending.finish(again, 60.0, sent=True)
+    assert not pending.waits(8)
