@@ -11,10 +11,10 @@ from replicator.folders import OpenFolders
 from replicator.journal_rows import Known
 from replicator.marks import extra_of_file, kind_of, meta_of, same_moment
 from replicator.messages import CHUNK, INLINE
-from replicator.pending import Item
 from replicator.reader import known_of, moment_of, tired
 from replicator.resume import identity
 from replicator.signature import Regions
+from replicator.turns import Item
 from replicator.watcher import Grade
 
 #: Bytes of one reading.

@@ -13,7 +13,7 @@ from replicator.change import Kind
 from replicator.journal import Journal
 from replicator.journal_rows import Known, join
 from replicator.messages import INLINE
-from replicator.pending import Item
+from replicator.turns import Item
 from replicator.watcher import Grade
 
 

@@ -27,10 +27,10 @@ from replicator.messages import (
     ToVault,
 )
 from replicator.packing import Packer, Parcel, Plan, plan
-from replicator.pending import Item
 from replicator.replicator_metrics import LineMetrics
 from replicator.signature import Sums
 from replicator.stream import Stream
+from replicator.turns import Item
 from replicator.wire import head
 
 #: Most items that wait for the vault's word, and most bytes of theirs.

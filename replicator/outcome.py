@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from replicator.change import Meta
 from replicator.journal_rows import Known
-from replicator.pending import Item
+from replicator.turns import Item
 
 
 class Ready(NamedTuple):

@@ -1,72 +1,16 @@
 """The paths of one source that are still to be sent, each once, however often it changes."""
 
-import heapq
-import itertools
-from collections import deque
 from collections.abc import Callable, Iterator
-from enum import IntEnum
 
 from replicator.journal_rows import Waiting
 from replicator.pace import Pace
+from replicator.turns import Item, State, Turns
 from replicator.watcher import Grade
 
 #: Seconds from the first write of a file that stays open to its first marked moment.
 OPEN_AFTER = 1.0
 #: Seconds in which a folder's changes of times are gathered.
 FOLDER_AFTER = 0.2
-
-
-class State(IntEnum):
-    """Where an item is."""
-
-    READY = 0
-    LATER = 1
-    BUSY = 2
-    DONE = 3
-
-
-class Item:
-    """One path that is still to be sent. Owned by the event loop; other threads only read it."""
-
-    __slots__ = (
-        "again",
-        "again_force",
-        "again_ns",
-        "due",
-        "force",
-        "grade",
-        "late",
-        "path",
-        "reason",
-        "seen_ns",
-        "size",
-        "state",
-        "tried_since",
-        "tries",
-        "whole",
-    )
-
-    def __init__(self, path: bytes, seen_ns: int, grade: Grade, size: int) -> None:
-        self.path = path
-        self.seen_ns = seen_ns
-        self.grade = grade
-        self.size = size
-        self.state = State.READY
-        self.due = 0.0
-        #: Send it even if the journal holds that the vault has it so: what the vault has is not certain.
-        self.force = False
-        #: Send it with its bytes: the vault said that it has not got them.
-        self.whole = False
-        #: The grade of a change that was seen while this one was under way.
-        self.again: Grade | None = None
-        self.again_ns = 0
-        self.again_force = False
-        #: Whether another path's change, seen at `seen_ns`, brought it here.
-        self.late = False
-        self.tries = 0
-        self.tried_since = 0.0
-        #: Why it is set aside, or empty.
-        self.reason = ""
 
 
 class Pending:
@@ -80,10 +24,7 @@ class Pending:
         self._items: dict[bytes, Item] = {}
         #: Those that changed while they were under way: they stand behind younger ones.
         self._back: dict[bytes, Item] = {}
-        self._ready: deque[Item] = deque()
-        self._later: list[tuple[float, int, Item]] = []
-        self._order = itertools.count()
-        self._urgent: list[tuple[int, int, int, Item]] | None = None
+        self._turns = Turns()
         self._aside: dict[bytes, Item] = {}
         #: When that was seen whose paths are still looked for.
         self._sought: list[int] = []
@@ -146,52 +87,19 @@ class Pending:
         else:
             wait = self._pace.closed(item.path, now)
         if wait:
-            self._postpone(item, now + wait)
+            self._turns.later(item, now + wait)
         else:
-            self._make_ready(item)
-
-    def _make_ready(self, item: Item) -> None:
-        item.state = State.READY
-        if self._urgent is not None:
-            heapq.heappush(self._urgent, (item.size.bit_length(), -item.seen_ns, next(self._order), item))
-        else:
-            self._ready.append(item)
-
-    def _postpone(self, item: Item, due: float) -> None:
-        item.state, item.due = State.LATER, due
-        heapq.heappush(self._later, (due, next(self._order), item))
+            self._turns.ready(item)
 
     # ------------------------------------------------------------------ going
 
     def take(self, most: int, now: float) -> list[Item]:
         """Up to so many that are due, from now on under way."""
-        self._wake(now)
-        taken: list[Item] = []
-        while len(taken) < most and (item := self._next()) is not None:
-            item.state = State.BUSY
-            taken.append(item)
-        return taken
-
-    def _wake(self, now: float) -> None:
-        while self._later and self._later[0][0] <= now:
-            due, _, item = heapq.heappop(self._later)
-            if item.state is State.LATER and item.due == due:
-                self._make_ready(item)
-
-    def _next(self) -> Item | None:
-        while self._ready or self._urgent:
-            item = heapq.heappop(self._urgent)[-1] if self._urgent else self._ready.popleft()
-            if item.state is State.READY:
-                return item
-        return None
+        return self._turns.take(most, now)
 
     def next_due(self) -> float | None:
         """When the next one that waits is due, None when none waits."""
-        while self._later and (
-            self._later[0][2].state is not State.LATER or self._later[0][2].due != self._later[0][0]
-        ):
-            heapq.heappop(self._later)
-        return self._later[0][0] if self._later else None
+        return self._turns.next_due()
 
     def finish(self, item: Item, now: float, *, sent: bool = False) -> None:
         """It is at the vault, or need not be sent. If it changed meanwhile it is to be sent again."""
@@ -214,17 +122,13 @@ class Pending:
         """They were taken and not looked at: ready again, before the others."""
         for item in reversed(items):
             self._merge(item)
-            if self._urgent is not None:
-                self._make_ready(item)
-            else:
-                item.state = State.READY
-                self._ready.appendleft(item)
+            self._turns.before(item)
 
     def requeue(self, item: Item) -> None:
         """Not sent, nobody's fault: it is ready again, behind the others."""
         self._unaside(item)
         self._merge(item)
-        self._make_ready(item)
+        self._turns.ready(item)
 
     def retry(self, item: Item, now: float, wait: float, *, reason: str = "") -> None:
         """Try it again after `wait` seconds; with a reason it is set aside and told until then."""
@@ -237,21 +141,21 @@ class Pending:
             self._aside[item.path] = item
         else:
             self._aside.pop(item.path, None)
-        self._postpone(item, now + wait)
+        self._turns.later(item, now + wait)
 
     def nudge(self, path: bytes) -> bool:
         """What this path was waiting for has happened: it is tried now; whether it was waiting."""
         item = self._items.get(path)
         if item is None or item.state is not State.LATER or item.reason or not item.tries:
             return False
-        self._make_ready(item)
+        self._turns.ready(item)
         return True
 
     def let_go(self) -> None:
         """What stood against those set aside is over: they are tried now."""
         for item in self._aside.values():
             if item.state is State.LATER:
-                self._make_ready(item)
+                self._turns.ready(item)
 
     def recall(self) -> None:
         """The connection is gone: what was under way may or may not have arrived."""
@@ -259,7 +163,7 @@ class Pending:
             if item.state is State.BUSY:
                 item.force = True
                 self._merge(item)
-                self._make_ready(item)
+                self._turns.ready(item)
 
     def _merge(self, item: Item) -> None:
         if item.again is not None:
@@ -306,7 +210,7 @@ class Pending:
     @property
     def ready(self) -> int:
         """How many wait for nothing but their turn; some may be counted twice."""
-        return len(self._ready if self._urgent is None else self._urgent)
+        return len(self._turns)
 
     @property
     def aside(self) -> dict[bytes, Item]:
@@ -318,16 +222,8 @@ class Pending:
 
     def hurry(self) -> None:
         """Nothing waits for company any more: the process is about to stop, or to flee."""
-        for _, _, item in list(self._later):
-            if item.state is State.LATER and not item.reason:
-                self._make_ready(item)
+        self._turns.hurry()
 
     def set_urgent(self, *, urgent: bool) -> None:
         """Smallest and newest first, or again in order."""
-        if urgent == (self._urgent is not None):
-            return
-        ready = [item for item in self._items.values() if item.state is State.READY]
-        self._ready.clear()
-        self._urgent = [] if urgent else None
-        for item in ready:
-            self._make_ready(item)
+        self._turns.set_urgent(self._items.values(), urgent=urgent)

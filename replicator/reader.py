@@ -17,7 +17,7 @@ from replicator.marks import RACY_NS, TICK_NS, extra_of_file, extra_of_name, kin
 from replicator.messages import INLINE
 from replicator.names import Names
 from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Named, Outcome, Ready, Same
-from replicator.pending import Item
+from replicator.turns import Item
 from replicator.watcher import Grade
 
 #: Tries, and seconds of tries, after which a file that is written without end is sent as a marked moment.

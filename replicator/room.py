@@ -2,7 +2,8 @@
 
 import time
 
-from replicator.pending import Item, Pending
+from replicator.pending import Pending
+from replicator.turns import Item
 
 #: How the reason begins for which a path that found no room is set aside; the vault's words follow.
 NO_ROOM = "vault has no room: "

@@ -12,10 +12,10 @@ from replicator.journal_rows import Known
 from replicator.largefile import LargeFile
 from replicator.link import Link, Sent
 from replicator.outcome import Busy, Failed, Gone, Held, Inside, Large, Named, Outcome, Ready, Same
-from replicator.pending import Item
 from replicator.resume import RESUME_FROM, skip
 from replicator.signature import Signature
 from replicator.source import Source
+from replicator.turns import Item
 
 #: Paths read in one go of the reading thread.
 BATCH = 64

@@ -24,7 +24,7 @@ from replicator.messages import Refused
 from replicator.missed import Missed
 from replicator.other_names import OtherNames
 from replicator.outcome import Outcome
-from replicator.pending import Item, Pending
+from replicator.pending import Pending
 from replicator.reader import Reader
 from replicator.replicator_metrics import SourceMetrics
 from replicator.room import NO_ROOM, Room
@@ -33,6 +33,7 @@ from replicator.sight import Sight
 from replicator.signatures import Signatures, wanted
 from replicator.source_gauges import SourceGauges
 from replicator.stranded import Stranded
+from replicator.turns import Item
 from replicator.watcher import Dirty
 
 #: Paths that wait to be sent before a scan waits for them, some 250 bytes of memory each.

@@ -14,8 +14,8 @@ from replicator.delta import Delta
 from replicator.delta_commands import Commands, Copy, copy, literal
 from replicator.errors import DamagedError
 from replicator.largefile import LargeFile
-from replicator.pending import Item
 from replicator.signature import REGION, Regions, Signature, Sums, pack, renew, unpack
+from replicator.turns import Item
 from replicator.watcher import Grade
 
 _MIB = 1024 * 1024

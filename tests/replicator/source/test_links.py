@@ -20,8 +20,9 @@ from replicator.inotify import Inotify
 from replicator.journal import Journal
 from replicator.other_names import OtherNames
 from replicator.outcome import Gone, Named, Ready
-from replicator.pending import Item, Pending
+from replicator.pending import Pending
 from replicator.reader import Reader
+from replicator.turns import Item
 from replicator.watcher import Grade
 from tests.replicator.source.eyes import WATCHERS
 from tests.replicator.source.pair import Running, equal, replicating, settings, until, vault

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicator.journal_rows import Waiting
-from replicator.pending import FOLDER_AFTER, OPEN_AFTER, Item, Pending
+from replicator.pending import FOLDER_AFTER, OPEN_AFTER, Pending
+from replicator.turns import Item
 from replicator.watcher import Grade
 
 

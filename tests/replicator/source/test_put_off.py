@@ -14,9 +14,10 @@ import pytest
 from replicator.journal import Journal
 from replicator.link import Link, Sent
 from replicator.outcome import Busy, Gone, Held, Inside, Outcome
-from replicator.pending import Item, Pending
+from replicator.pending import Pending
 from replicator.sender import Sender
 from replicator.source import Source
+from replicator.turns import Item
 from tests.replicator.source.pair import replicating, settings, until, vault
 
 Decide = Callable[[Item], Outcome]

@@ -14,8 +14,8 @@ from replicator.events import InotifyWatcher
 from replicator.filesystem import FanotifyWatcher
 from replicator.journal import Journal
 from replicator.outcome import Named, Ready
-from replicator.pending import Item
 from replicator.reader import Reader
+from replicator.turns import Item
 from replicator.watcher import Grade
 from tests.replicator.source.eyes import WATCHERS
 from tests.replicator.source.pair import equal, replicating, settings, vault
