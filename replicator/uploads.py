@@ -16,7 +16,7 @@ _SIZE_MAX = 2**63
 #: An upload of so many bytes is written in one go with its `Put`, so that what comes behind need not wait; nothing
 #: of it would be kept over a cut. And the bytes of all that may wait for that.
 _AT_ONCE, _WAITING = STEP, 8 * 1024 * 1024
-#: Pieces of one that may wait: an honest sender's are few.
+#: Pieces of one that may wait: each costs memory of its own, however small it is.
 _PIECES = 16
 
 

@@ -170,6 +170,15 @@ def test_what_a_process_before_has_named_is_flushed_once(objects: Objects, monke
     assert not again.keeps(sha(BIG), len(BIG))
 
 
+def test_a_put_without_bytes_waits_for_the_name_of_its_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was killed named it; what its folder's flush says now counts."""
+    with opened(tmp_path) as bench:
+        _keep(bench.store.objects)
+    with opened(tmp_path) as bench:
+        monkeypatch.setattr(object_names, "flush_folder", _broken)
+        assert bench.say(replace(put_file(b"a", BIG), inline=False)) == "failed"
+
+
 def test_a_put_without_bytes_writes_none(tmp_path: Path) -> None:
     """Its bytes are an object; what came beside it was compared with nothing, and must not be in the journal."""
     with opened(tmp_path) as bench:
