@@ -222,7 +222,7 @@ def test_names_that_are_looked_for_are_waited_for() -> None:
 
     def names(inodes: Sequence[int]) -> list[bytes]:
         looks.append(list(inodes))
-        free.wait()
+        free.wait(LIMIT)
         return [b"%d" % ino for ino in inodes]
 
     def named(paths: list[bytes], seen_ns: int) -> None:
