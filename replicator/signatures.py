@@ -84,6 +84,13 @@ class Signatures:
             if name in self._sizes:
                 self._remove(name)
 
+    def durable(self, path: bytes, known: Known | None, regions: Sums | None) -> None:
+        """The vault has a path so, or (None) has it no more; `regions` where its bytes were read just now."""
+        if known is None or not wanted(known):
+            self.drop(path)
+        elif regions is not None:
+            self.ask(path, known, regions)
+
     def ask(self, path: bytes, known: Known, regions: Sums) -> None:
         """The vault has this path so: make its signature soon, from the file as it stands here.
 

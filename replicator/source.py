@@ -30,7 +30,7 @@ from replicator.replicator_metrics import SourceMetrics
 from replicator.room import NO_ROOM, Room
 from replicator.scanner import Found
 from replicator.sight import Sight
-from replicator.signatures import Signatures, wanted
+from replicator.signatures import Signatures
 from replicator.source_gauges import SourceGauges
 from replicator.stranded import Stranded
 from replicator.turns import Item
@@ -255,7 +255,7 @@ class Source:
     def done(self, sent: Sent) -> None:
         """It is durable at the vault."""
         self.journal.put(self.number, sent.path, sent.known)
-        self._sign(sent)
+        self.signatures.durable(sent.path, sent.known, sent.regions)
         if sent.known is None:
             self._stranded.gone(sent.path)
         else:
@@ -271,12 +271,6 @@ class Source:
             self.metrics.durable(sent.item)
             self.missed.sent(sent.path, time.monotonic())
             self._finish(sent.item, sent=True)
-
-    def _sign(self, sent: Sent) -> None:
-        if sent.known is None or not wanted(sent.known):
-            self.signatures.drop(sent.path)
-        elif sent.regions is not None:
-            self.signatures.ask(sent.path, sent.known, sent.regions)
 
     def _is_busy(self) -> bool:
         """Whether so much is pending that all else waits; from any thread."""
