@@ -66,6 +66,7 @@ def git(site: Site, chance: random.Random) -> dict[str, object]:
 def mail(site: Site, chance: random.Random) -> dict[str, object]:
     """A storm of deliveries into a Maildir by several at once, read and sorted meanwhile, and appended to an mbox."""
     (site.docs / "mail").mkdir()
+    mailbox.Maildir(site.docs / "mail" / "kim")  # made once: the postmen would make it side by side
     with ThreadPoolExecutor(4) as postmen:
         seeds = [chance.randrange(10**6) for _ in range(3)]
         list(postmen.map(lambda seed: _deliver(site.docs / "mail", seed), seeds))
