@@ -214,7 +214,7 @@ def test_an_evacuation_that_lifts_the_limit_packs_no_more(tmp_path: Path) -> Non
 
 def test_an_old_vault_gets_nothing_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that does not name it in what it takes: everything goes as it is."""
-    monkeypatch.setattr("replicator.vault.TAKES", ["resume"])
+    monkeypatch.setattr("replicator.greeting.TAKES", ["resume"])
 
     async def scenario() -> None:
         async with _room(tmp_path) as pair:
