@@ -2,6 +2,7 @@
 # Run pytest, given as the arguments, so that nothing of it stays on the machine and nothing on the machine reaches into it:
 # what a killed run left under /tmp (a disk still mounted, say) would otherwise fail the next one when pytest clears it away.
 set -euo pipefail
+# A short path, whatever TMPDIR is: the names of sockets below it have room for 107 bytes.
 folder=$(mktemp -d /tmp/bongsu-tests.XXXXXX)
 own=()
 # Disks that tests mount vanish with the last of their processes, however those end.

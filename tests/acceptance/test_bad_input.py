@@ -2,13 +2,13 @@
 
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.office import WITHOUT_RIGHTS, Office
+from tests.support.disks import own_disk
 from tests.support.modbus import ModbusServer
 from tests.support.mosquitto import answers
 from tests.support.sink import Sink
@@ -84,11 +84,8 @@ def test_junk_disturbs_nothing(running: Office, name: str) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with own_disk(tmp_path / "small", "8m") as folder:
+        yield folder
 
 
 def test_a_full_disk_at_the_vault(small_disk: Path) -> None:

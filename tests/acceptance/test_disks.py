@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.office import Office
 from tests.support import disk
+from tests.support.disks import own_disk
 from tests.support.waiting import until
 
 
@@ -65,11 +66,8 @@ def test_a_vault_whose_flush_fails_ends_and_the_next_one_has_all(office: Office)
 @pytest.fixture
 def small_state(office: Office) -> Iterator[Path]:
     """The room's state on a disk of 3 MB."""
-    folder = office.root / "room-state"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with own_disk(office.root / "room-state", "3m") as folder:
+        yield folder
 
 
 def _fill(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -14,6 +13,7 @@ from alerts.desk import Desk
 from alerts.errors import StoreError
 from alerts.store import RESERVE, SCHEMA, reserve_of
 from tests.alerts.support import hot, site
+from tests.support.disks import own_disk
 
 
 def _error(path: Path) -> StoreError:
@@ -185,11 +185,8 @@ def test_room_is_held_back_and_given_up_when_the_disk_is_full(tmp_path: Path) ->
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with own_disk(tmp_path / "small", "8m") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("killed", [False, True])

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,18 +11,14 @@ from replicator.journal_rows import Waiting
 from replicator.pending import Pending
 from replicator.room import NO_ROOM, Room
 from tests.replicator.source.pair import equal, replicating, settings, until, vault
+from tests.support.disks import own_disk
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 12 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)], check=True)
-    try:
+    with own_disk(tmp_path / "small", "12m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_vault_is_told_and_what_it_refused_goes_when_there_is_room(tmp_path: Path, small: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from replicator.sender import Sender
 from replicator.source import Source
 from replicator.turns import Item
 from tests.replicator.source.pair import replicating, settings, until, vault
+from tests.support.disks import own_disk
 
 Decide = Callable[[Item], Outcome]
 
@@ -83,11 +83,8 @@ def test_what_is_put_off_is_tried_again_though_nothing_happens(decide: Decide, g
 @pytest.fixture
 def wide(tmp_path: Path) -> Iterator[Path]:
     """A file system whose times have more bits than the format."""
-    path = tmp_path / "wide"
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "none", str(path)], check=True)
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
+    with own_disk(tmp_path / "wide") as folder:
+        yield folder
 
 
 def test_a_time_far_off_stops_nothing(tmp_path: Path, wide: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,18 +12,14 @@ from replicator.errors import FullError
 from replicator.local import LocalArchive
 from replicator.messages import Delete, Done, Refused
 from tests.replicator.vault.support import SOURCE, content, faults, sending, serving, wait_until
+from tests.support.disks import own_disk
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 6 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], check=True)
-    try:
+    with own_disk(tmp_path / "small", "6m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_disk_refuses_and_recovers(small: Path) -> None:
