@@ -185,9 +185,23 @@ def handle_of(folder: int) -> bytes:
     Raises:
         OSError: its file system has no handles.
     """
-    buffer = ctypes.create_string_buffer(_HANDLE.pack(_HANDLE_MAX, 0), _HANDLE.size + _HANDLE_MAX)
     at_empty_path = 0x1000
-    if _libc.name_to_handle_at(folder, b"", buffer, ctypes.byref(ctypes.c_int()), at_empty_path) < 0:
+    return _handle(folder, b"", at_empty_path)
+
+
+def handle_at(path: bytes) -> bytes:
+    """The handle of what bears this name, which may be a link, as events name it.
+
+    Raises:
+        OSError: nothing does, or its file system has no handles.
+    """
+    at_fdcwd = -100
+    return _handle(at_fdcwd, path, 0)
+
+
+def _handle(folder: int, name: bytes, flags: int) -> bytes:
+    buffer = ctypes.create_string_buffer(_HANDLE.pack(_HANDLE_MAX, 0), _HANDLE.size + _HANDLE_MAX)
+    if _libc.name_to_handle_at(folder, name, buffer, ctypes.byref(ctypes.c_int()), flags) < 0:
         raise _failure()
     length, _ = _HANDLE.unpack_from(buffer.raw)
     return buffer.raw[: _HANDLE.size + length]

@@ -8,6 +8,7 @@ from collections import deque
 from replicator.events import being_written
 from replicator.exclude import Excludes
 from replicator.fanotify import (
+    ATTRIB,
     CLOSE_WRITE,
     CREATE,
     DELETE,
@@ -35,6 +36,7 @@ _DRAIN = 1024
 #: Seconds of rest after nothing but writes without end or changes outside the tree: the next are told together. It
 #: grows from the first to the second while nothing else comes, and is what a change then waits at most.
 _REST, _REST_MOST = 0.001, 0.004
+_WRITTEN = MODIFY | ATTRIB | CLOSE_WRITE
 _NAMES = CREATE | DELETE | MOVED_FROM | MOVED_TO
 _OVERFLOWED = "the kernel's queue of events overflowed"
 
@@ -127,9 +129,10 @@ class FanotifyWatcher(WatchThread):
         if not raw.place:
             self._linked.alone(raw.file)
             return
+        written = bool(raw.mask & _WRITTEN) and not raw.mask & IS_FOLDER
         folder = self._places.path(raw.place)
         if folder is None:
-            self._linked.named(raw.file, None)
+            self._linked.named(raw.file, None, written=written and self._places.gone(raw.place))
             if raw.mask & IS_FOLDER and raw.mask & _NAMES:
                 self._doubt = True  # the root itself, or a folder above it, may have moved or gone
             return
@@ -139,7 +142,7 @@ class FanotifyWatcher(WatchThread):
         if not path:
             self._tell(path)
         elif path not in self._excludes:
-            self._linked.named(raw.file, path)
+            self._linked.named(raw.file, path, written=written)
             self._name(folder, path, raw)
         else:
             self._linked.named(raw.file, None)

@@ -11,8 +11,9 @@ _MOST = 65_536
 class Linked:
     """Told of every file that was given a name or lost one; asked once for all that was heard. For one thread.
 
-    A file with one name is never in it, so an event of such a file costs one look into a table; the end of one costs
-    a question to the kernel.
+    A name proves nothing by itself: it may have become another file's before anybody watched, while the writer still
+    has the first. So whatever is written is compared with what bears the name now, once for all that was heard of it
+    meanwhile: one question to the kernel, 3 µs.
     """
 
     def __init__(self, places: Places) -> None:
@@ -25,9 +26,16 @@ class Linked:
         """It was told by itself: it has got or lost a name, or was written by none."""
         self._alone.add(file)
 
-    def named(self, file: bytes, path: bytes | None) -> None:
-        """It was told by this name, which is outside of the tree if it is None."""
-        if file in self._known:
+    def named(self, file: bytes, path: bytes | None, *, written: bool = False) -> None:
+        """It was told by this name, which is outside of the tree if it is None.
+
+        Args:
+            file: its file system and handle, empty where the kernel does not tell.
+            path: the name.
+            written: its bytes or attributes were, maybe by a descriptor or a mapping that is older than whatever bears
+                the name now.
+        """
+        if file in self._known or file in self._named or (written and file):
             self._named[file] = path
 
     def inodes(self) -> list[int]:
@@ -36,14 +44,12 @@ class Linked:
             return []
         alone, self._alone = self._alone, set()
         named, self._named = self._named, {}
-        numbers = []
-        for file, ino in self._places.files({*alone, *named}).items():
-            if file in alone:
-                self._remember(file)
-            elif (path := named[file]) is not None and self._places.bears(path, ino):
-                continue  # whoever looks there sees the file, and knows its other names
-            numbers.append(ino)
-        return numbers
+        # Whoever looks at a name that the file bears sees it, and knows its other names.
+        asked = [file for file, path in named.items() if path is None or not self._places.bears(path, file)]
+        found = self._places.files({*alone, *asked})
+        for file in alone & found.keys():
+            self._remember(file)
+        return list(found.values())
 
     def _remember(self, file: bytes) -> None:
         self._known[file] = None

@@ -4,6 +4,7 @@ import os
 import stat
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from replicator.change import Kind
 from replicator.journal import Journal
@@ -87,15 +88,17 @@ class Names:
     def of(self, root: bytes, ino: int) -> list[bytes]:
         """The names of a file that was written by one that is unknown, where it may not be as it was read by them."""
         young_ns = time.time_ns() - RACY_NS
+        known = self._journal.by_inode(self._source, ino)
         return [
             name
-            for name, (at_ns, _) in self._names(ino).items()
-            if (now_ns := _changed_at(root + b"/" + name, ino)) and (now_ns != at_ns or now_ns > young_ns)
+            for name, (at_ns, _) in self._names(ino, known).items()
+            if (now_ns := _changed_at(root + b"/" + name, ino))
+            and (now_ns != at_ns or now_ns > young_ns or (name in known and known[name].racy))
         ]
 
-    def _names(self, ino: int) -> dict[bytes, _Seen]:
+    def _names(self, ino: int, known: Mapping[bytes, Known] | None = None) -> dict[bytes, _Seen]:
         """By which names it was read, and in which state; what is under way is not in the journal yet."""
-        known = self._journal.by_inode(self._source, ino)
+        known = self._journal.by_inode(self._source, ino) if known is None else known
         names = {name: (each.ctime_ns, each.hash) for name, each in known.items()}
         if ino in self._recent:
             name, state = self._recent[ino]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from replicator.exclude import Excludes
-from replicator.fanotify import handle_of, inode_of, open_place, split_place
+from replicator.fanotify import handle_at, handle_of, inode_of, open_place, split_place
 from replicator.mounts import Mount, inside, mounts
 
 #: Folders whose paths are remembered, some 200 bytes each.
@@ -63,6 +63,10 @@ class Places:
         self._paths[place] = found
         return found
 
+    def gone(self, place: bytes) -> bool:
+        """Whether the folder of which `path` has just said None is not elsewhere, but gone."""
+        return place not in self._paths
+
     def files(self, files: Iterable[bytes]) -> dict[bytes, int]:
         """The numbers of these files, by their handles; without those that are gone."""
         systems: dict[int, list[tuple[bytes, bytes]]] = {}
@@ -78,10 +82,10 @@ class Places:
                 found.update((file, ino) for file, ino in inodes if ino)
         return found
 
-    def bears(self, path: bytes, ino: int) -> bool:
-        """Whether this name is the file's."""
+    def bears(self, path: bytes, file: bytes) -> bool:
+        """Whether this name is the file's; it may be where its file system says otherwise of events and of names."""
         try:
-            return os.lstat(self.root + b"/" + path).st_ino == ino
+            return handle_at(self.root + b"/" + path) == split_place(file)[1]
         except OSError:
             return False
 

@@ -1,7 +1,9 @@
 """A file of several names is at the vault as it is under each of them, by whichever name it was written."""
 
 import asyncio
+import mmap
 import os
+import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -139,6 +141,40 @@ def test_written_on_by_a_name_that_is_gone(tree: Path, monkeypatch: pytest.Monke
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("end", ["removed", "replaced", "removed with its folder"])
+def test_written_on_by_a_name_that_went_while_nobody_watched(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """A backup by a link, then a save over the name, then the start: the first writer still writes to the backup."""
+    folder = tree / "folder"
+    folder.mkdir()
+    with (folder / "document").open("w+b") as file:
+        file.write(bytes(4096))
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), 0)
+        (tree / "backup").hardlink_to(folder / "document")
+        if end == "replaced":
+            (tree / "new").write_text("new")
+            (tree / "new").rename(folder / "document")
+        elif end == "removed":
+            (folder / "document").unlink()
+        else:
+            shutil.rmtree(folder)
+
+        async def scenario() -> None:
+            async with seen(FanotifyWatcher, tree, monkeypatch):
+                file.write(b"written")
+                file.flush()  # while it stays open
+                await equal(tree, tree.parent / "vault")
+                file.close()  # the mapping keeps it from being closed
+                await equal(tree, tree.parent / "vault")
+                mapped[:6] = b"mapped"  # which nobody is told
+                mapped.close()
+                await equal(tree, tree.parent / "vault")
+
+        asyncio.run(scenario())
+
+
 def test_written_by_a_name_outside(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name outside of the tree that was given while somebody watched is one by which changes are seen."""
     outside = tree.parent / "outside"
@@ -160,8 +196,10 @@ def test_files_of_one_name_are_told_by_name_alone(tree: Path) -> None:
     try:
         (tree / "new").write_text("x")
         inodes = {(tree / name).stat().st_ino for name in ("new", "single")}
+        assert watcher.drain(LIMIT)  # while its name stands
         with (tree / "new").open(), (tree / "single").open():  # a number that is free may be another file's at once
             (tree / "new").rename(tree / "single")
+            assert watcher.drain(LIMIT)
             (tree / "single").unlink()
             (tree / "third").hardlink_to(tree / "one")
             assert wait_until(lambda: (tree / "one").stat().st_ino in heard.inodes)
