@@ -6,6 +6,7 @@ names what was in the first one: it went with its folder, and where it was there
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 
@@ -13,51 +14,78 @@ from replicator.change import Kind
 from replicator.journal import Journal
 from replicator.journal_rows import Known, join
 from replicator.messages import INLINE
+from replicator.other_names import Blind
+from replicator.pending import Pending
 from replicator.turns import Item
 from replicator.watcher import Grade
 
 
 class Leftovers:
-    """Looks for them in a thread, and tells `named` in the event loop that it was made in.
+    """Looks for them in a thread; for the event loop.
 
     Args:
         root: the source's folder.
         source: its number in the journal.
         journal: what the vault has.
         threads: where it looks.
-        named: takes paths that are to be looked at.
+        pending: is told from when to when it looks: until then not all is known to be at the vault.
+        named: takes paths that are to be looked at, and when the change was seen that left them.
+        blind: is told where nobody can say what is left.
     """
 
     def __init__(
-        self, root: bytes, source: int, journal: Journal, threads: Executor, named: Callable[[list[bytes]], None]
+        self,
+        root: bytes,
+        source: int,
+        journal: Journal,
+        threads: Executor,
+        *,
+        pending: Pending,
+        named: Callable[[list[bytes], int], None],
+        blind: Blind,
     ) -> None:
         self._root = root
         self._source = source
         self._journal = journal
         self._threads = threads
-        self._loop = asyncio.get_running_loop()
-        self._tell = named
+        self._pending = pending
+        self._named = named
+        self._blind = blind
 
     def after(self, item: Item, known: Known | None) -> None:
-        """This path's state is at the vault (None: it was so already), and so is what was sent before it."""
+        """This path's state is at the vault (None: it was so already), and so is what was sent before it.
+
+        To be called before the path is taken from what is pending.
+        """
         if known is not None and known.meta.kind is Kind.FILE:
             if known.meta.size > INLINE:  # on its way for long, and read by its descriptor: its folder may be gone
-                self._threads.submit(self._file, item.path)
+                self._look(self._file, item)
         elif item.grade is Grade.NOW and self._journal.children(self._source, item.path):
-            self._threads.submit(self._folder, item.path)
+            self._look(self._folder, item)
 
-    def _file(self, path: bytes) -> None:
-        if not os.path.lexists(self._root + b"/" + path):
-            self._named([path])
+    def _look(self, left: Callable[[bytes], list[bytes]], item: Item) -> None:
+        # What came here by another path's change brings nothing of that time along: a name that comes and goes
+        # would hold it for ever.
+        seen_ns = time.time_ns() if item.late else item.seen_ns
+        self._pending.seek(seen_ns)
+        looked = asyncio.get_running_loop().run_in_executor(self._threads, left, item.path)
+        looked.add_done_callback(lambda _: self._looked(looked, seen_ns))
 
-    def _folder(self, path: bytes) -> None:
+    def _looked(self, looked: asyncio.Future[list[bytes]], seen_ns: int) -> None:
+        if not looked.cancelled():
+            error = looked.exception()
+            if error is None:
+                self._named(looked.result(), seen_ns)
+            else:
+                self._blind(str(error), lasting=False)
+        self._pending.sought(seen_ns)
+
+    def _file(self, path: bytes) -> list[bytes]:
+        return [] if os.path.lexists(self._root + b"/" + path) else [path]
+
+    def _folder(self, path: bytes) -> list[bytes]:
         try:
             here = set(os.listdir(self._root + b"/" + path))  # noqa: PTH208 - names are bytes
         except OSError:
-            return  # gone again: that is told
-        left = [join(path, name) for name in self._journal.children(self._source, path) if name not in here]
-        if left:
-            self._named(left)
-
-    def _named(self, paths: list[bytes]) -> None:
-        self._loop.call_soon_threadsafe(self._tell, paths)
+            return []  # gone again: that is told
+        return [join(path, name) for name in self._journal.children(self._source, path) if name not in here]

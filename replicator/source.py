@@ -91,8 +91,11 @@ class Source:
         self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root, busy=self._is_busy)
         self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")
         self.large_threads = ThreadPoolExecutor(2, f"large-{settings.id}")
-        self._other_names = OtherNames(self._reader.linked, self.threads, self.pending, self.named, self.sight.blind)
-        self._leftovers = Leftovers(self.sight.root, self.number, journal, self.threads, self.named)
+        sight = self.sight
+        self._other_names = OtherNames(self._reader.linked, self.threads, self.pending, self.named, sight.blind)
+        self._leftovers = Leftovers(
+            sight.root, self.number, journal, self.threads, pending=self.pending, named=self.named, blind=sight.blind
+        )
         self._stranded = Stranded(self.number, journal, self.named, self._doubted)
 
     def load(self) -> None:
