@@ -7,9 +7,14 @@ JOBS   ?= 2
 
 .PHONY: setup dev demo test soak lint bench lock packages clean
 
+# pip compiles what it installs; a checkout is else compiled at each start where PYTHONDONTWRITEBYTECODE is set.
+COMPILE = @$(BIN)/python -m compileall -q agent alerts config replicator sensors
+
 setup: $(VENV)/.product
+	$(COMPILE)
 
 dev: $(VENV)/.dev
+	$(COMPILE)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bongsu needs Python 3.11 or newer: on Debian 12, apt-get install python3 python3-venv; then make again (PYTHON=/path/to/python3 chooses another)" >&2; exit 1; }

@@ -1,6 +1,7 @@
 """`python -m bench [NAME ...] [--rounds N] [--report FILE]`: each promise beside its peers, in one run."""
 
 import argparse
+import compileall
 import contextlib
 import signal
 import sys
@@ -32,6 +33,7 @@ def main() -> int:
     asked = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    _compile()
     report = Report(asked.rounds)
     print(f"{report.machine}\n", flush=True)
     for name in asked.which or _ALL:
@@ -52,6 +54,12 @@ def _result(run: Callable[[int], str | Result], rounds: int) -> Result:
     except Exception as error:  # noqa: BLE001 - the other benchmarks are still run
         return Result("", failed={"the whole": f"{type(error).__name__}: {error}"})
     return Result(result) if isinstance(result, str) else result
+
+
+def _compile() -> None:
+    """As pip does with what it installs: a checkout is else compiled by each start that may not write bytecode."""
+    for package in ("agent", "alerts", "config", "replicator", "sensors"):
+        compileall.compile_dir(Path(__file__).parents[1] / package, quiet=1)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
