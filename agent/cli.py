@@ -53,7 +53,10 @@ def run(
 ) -> None:
     """Run one daemon in the foreground. SIGTERM drains and stops it, a second one stops it at once."""
     _end_when_asked()
-    from agent.daemon import run as run_daemon
+    from agent.quick import quick_imports
+
+    with quick_imports():
+        from agent.daemon import run as run_daemon
 
     run_daemon(part.value, config)
 

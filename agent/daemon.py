@@ -11,6 +11,7 @@ import structlog
 
 from agent import logs
 from agent.errors import FatalError
+from agent.quick import quick_imports
 from config.errors import ConfigError
 from config.load import load_for
 from config.model import Config
@@ -66,7 +67,8 @@ def make_roomy(loop: asyncio.AbstractEventLoop) -> None:
 
 async def _serve(part: Part, config: Config) -> None:
     make_roomy(asyncio.get_running_loop())
-    daemon = build(part, config)
+    with quick_imports():
+        daemon = build(part, config)
     signals = 0
 
     def on_signal() -> None:

@@ -3,16 +3,11 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from typing import Any
 
 import uvicorn
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from agent.errors import FatalError
 from agent.metrics import CONTENT_TYPE, exposition
@@ -21,6 +16,13 @@ _BACKLOG = 64
 # Requests at one time; more are answered with 503 so that a flood cannot take the daemon's memory.
 _CONCURRENCY = 100
 _STOP_SECONDS = 1
+_PLAIN = "text/plain; charset=utf-8"
+
+# As ASGI has it.
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class _Quiet(uvicorn.Server):
@@ -99,13 +101,24 @@ class WebServer:
             self._socket = None
 
 
-def metrics_app(registry: CollectorRegistry) -> Starlette:
-    """Make the application that answers `/metrics`."""
+def metrics_app(registry: CollectorRegistry) -> Application:
+    """Make the application that answers `/metrics`; two pages are worth no framework, which a start would wait for."""
 
-    async def metrics(_request: Request) -> Response:
-        return Response(await run_in_threadpool(exposition, registry), media_type=CONTENT_TYPE)
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        del receive
+        if scope["method"] not in {"GET", "HEAD"}:
+            await _say(send, 405, _PLAIN, b"use GET\n")
+        elif scope["path"] == "/metrics":
+            await _say(send, 200, CONTENT_TYPE, await asyncio.to_thread(exposition, registry))
+        elif scope["path"] == "/":
+            await _say(send, 200, _PLAIN, b"bongsu: metrics are at /metrics\n")
+        else:
+            await _say(send, 404, _PLAIN, b"Not Found")
 
-    async def index(_request: Request) -> Response:
-        return PlainTextResponse("bongsu: metrics are at /metrics\n")
+    return answer
 
-    return Starlette(routes=[Route("/metrics", metrics), Route("/", index)])
+
+async def _say(send: Send, status: int, content: str, body: bytes) -> None:
+    headers = [(b"content-type", content.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
