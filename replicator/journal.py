@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from replicator.errors import JournalError
 from replicator.journal_commit import commit
@@ -89,14 +90,13 @@ class Journal:
         """The number of a source, made at need, and what is remembered of it."""
         self._write("INSERT OR IGNORE INTO source VALUES (NULL, ?, '', 0, 0, 0, 0)", (name,))
         row = self._read("SELECT * FROM source WHERE name = ?", (name,))[0]
-        return row[0], SourceRow(vault=row[2], position=row[3], root=(row[4], row[5]), scanned_ns=row[6])
+        known = SourceRow(vault=row[2], position=row[3], root=(row[4], row[5]), scanned_ns=row[6], copied=bool(row[6]))
+        return row[0], known
 
     def remember(self, source: int, row: SourceRow) -> None:
         """Keep this of a source."""
         with self._lock:
-            self._sources[source] = SourceRow(
-                vault=row.vault, position=row.position, root=row.root, scanned_ns=row.scanned_ns
-            )
+            self._sources[source] = replace(row)
         self._wake.set()
 
     # ------------------------------------------------------------------ what the vault has

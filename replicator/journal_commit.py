@@ -26,7 +26,10 @@ def commit(
     write = writer.executemany
     write(
         "UPDATE source SET vault = ?, position = ?, device = ?, inode = ?, scanned_ns = ? WHERE id = ?",
-        [(row.vault, row.position, *row.root, row.scanned_ns, number) for number, row in sources.items()],
+        [
+            (row.vault, row.position, *row.root, row.scanned_ns if row.copied else 0, number)
+            for number, row in sources.items()
+        ],
     )
     write(
         "DELETE FROM known WHERE source = ? AND parent = ? AND name = ?",

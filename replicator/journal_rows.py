@@ -41,13 +41,15 @@ class SourceRow(msgspec.Struct, kw_only=True):
         vault: id of the vault that the rest speaks of, empty at first.
         position: how far that vault was durable.
         root: file system and inode of the root, (0, 0) at first.
-        scanned_ns: when the last whole scan ended, 0 for never.
+        scanned_ns: when the last whole scan ended, 0 for never. The next start knows of it only where it is `copied`.
+        copied: whether all that a whole scan had found was at the vault once.
     """
 
     vault: str = ""
     position: int = 0
     root: tuple[int, int] = (0, 0)
     scanned_ns: int = 0
+    copied: bool = False
 
 
 #: The journal's tables.

@@ -125,6 +125,7 @@ class Replicator:
             self._stopping = True
             if drain > timedelta(0) and not any(task.done() for task in self._tasks):
                 await self._drain(time.monotonic() + drain.total_seconds())
+            self._look()
             left = Left(sum(len(s.pending) for s in self._sources), sum(s.pending.bytes for s in self._sources))
             if left.files:
                 log.warning("stopped before all was sent", files=left.files, bytes=left.bytes)
@@ -229,6 +230,10 @@ class Replicator:
         """Why the journal cannot be written, or empty."""
         return self._journal.trouble if self._journal else ""
 
+    def _look(self) -> None:
+        for source in self._sources:
+            source.first_copy.look()
+
     def _check_journal(self) -> None:
         """A damaged journal stops every source: the process ends, and the next one begins a new journal."""
         if self._journal is not None and self._journal.damage:
@@ -241,6 +246,7 @@ class Replicator:
         while True:
             self._news.clear()
             self._check_journal()
+            self._look()
             self._on_report(Report(conditions=self.conditions(), status=self.status(), evacuations=self.evacuations()))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_REPORT):

@@ -34,6 +34,9 @@ class Gauges(Protocol):
     def blind(self) -> bool:
         """Whether changes may go unseen."""
 
+    def starting(self) -> bool:
+        """Whether unseen is only what changed before this start, until its scan has ended."""
+
     def first_copy(self) -> bool:
         """Whether all is being carried for the first time, and nothing is wrong but that it lasts."""
 
@@ -122,13 +125,14 @@ class ReplicatorMetrics(Collector):
         connected.add_metric([], float(self._connected()))
         writable = GaugeMetricFamily("bongsu_replication_journal_writable", "Whether the journal can be written")
         writable.add_metric([], float(self._writable()))
-        lag, files, size, blind, first, canary = (
+        lag, files, size, blind, starting, first, canary = (
             GaugeMetricFamily(f"bongsu_replication_{name}", text, labels=["source"])
             for name, text in (
                 ("lag_seconds", "Age of the oldest change that is not durable, or time since blind"),
                 ("pending_files", "Paths still to be sent"),
                 ("pending_bytes", "Bytes still to be sent"),
                 ("blind", "Whether changes may go unseen"),
+                ("starting", "Whether unseen is only what changed before this start, until its scan has ended"),
                 ("first_copy", "Whether all is carried for the first time, and changes meanwhile are seen"),
                 ("canary_seconds", "Time of the last canary from its file to durable, or so far"),
             )
@@ -143,9 +147,10 @@ class ReplicatorMetrics(Collector):
             files.add_metric(label, source.pending_files())
             size.add_metric(label, source.pending_bytes())
             blind.add_metric(label, float(source.blind()))
+            starting.add_metric(label, float(source.starting()))
             first.add_metric(label, float(source.first_copy()))
             missed.add_metric(label, source.missed_total())
             seconds = source.canary_seconds()
             if seconds is not None:
                 canary.add_metric(label, seconds)
-        return [connected, writable, lag, files, size, blind, first, canary, missed]
+        return [connected, writable, lag, files, size, blind, starting, first, canary, missed]

@@ -83,7 +83,7 @@ class Source:
         )
         self.missed = Missed()
         self.canary = Canary(self.sight, self.pending)
-        self.first_copy = FirstCopy(self.row, self.sight, self.pending)
+        self.first_copy = FirstCopy(self.number, self.row, self.sight, self.pending, journal)
         self.gauges = SourceGauges(
             self.id, self.pending, self.sight, self.row, self.missed, self.canary, self.first_copy
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from replicator.canary import Canary
-from replicator.first_copy import FirstCopy
+from replicator.first_copy import FirstCopy, sees_from_now
 from replicator.journal_rows import SourceRow
 from replicator.missed import Missed
 from replicator.pending import Pending
@@ -41,6 +41,10 @@ class SourceGauges:
     def blind(self) -> bool:
         """Whether changes may go unseen."""
         return bool(self.sight.blind_since_ns)
+
+    def starting(self) -> bool:
+        """Whether this start's scan has not ended, and whatever changes meanwhile is seen."""
+        return self.blind() and sees_from_now(self.sight)
 
     def first_copy(self) -> bool:
         """Whether all is being carried for the first time, and nothing is wrong but that it lasts."""

@@ -22,6 +22,7 @@ def source_status(source: Source, now_ns: int) -> dict[str, Any]:
         "missed_newest": text(source.missed.newest),
         "missing": sight.missing,
         "scanning": sight.scanning,
+        "copied": source.row.copied,
         "scanned_at": iso(source.row.scanned_ns),
         "blind_since": iso(sight.blind_since_ns),
         "blind_reason": sight.blind_reason,

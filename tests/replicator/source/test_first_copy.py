@@ -126,6 +126,34 @@ def test_a_long_first_copy_is_no_blindness(
     asyncio.run(scenario())
 
 
+def test_a_first_copy_goes_on_after_a_restart(
+    tmp_path: Path, tree: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ends between the first scan and the vault's last word has not copied all: the next says so."""
+
+    async def scenario() -> None:
+        config = settings(tmp_path / "state", port, tree)
+        async with replicating(config, drain=timedelta(0)) as running:
+            await until(lambda: running.source["scanned_at"])
+            assert running.metric("bongsu_replication_first_copy")
+        monkeypatch.setattr("replicator.source._AHEAD", _AHEAD)
+        (tree / "0" / "more").write_text("found by the next scan")
+        async with replicating(config) as running:
+            sight = running.replicator._sources[0].sight
+            await until(lambda: sight.behind)
+            sight.blind_since_ns -= 3600 * 10**9
+            assert not running.source["copied"]
+            assert running.metric("bongsu_replication_first_copy")
+            assert "blind:docs" not in running.conditions
+            async with vault(tmp_path / "vault", port=port):
+                await running.settle()
+                await until(lambda: running.source["copied"])
+        async with replicating(config, drain=timedelta(0)) as running:
+            assert running.source["copied"]
+
+    asyncio.run(scenario())
+
+
 def test_a_later_start_that_waits_for_the_line_is_blindness(
     tmp_path: Path, tree: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,15 +165,21 @@ def test_a_later_start_that_waits_for_the_line_is_blindness(
             replicating(settings(tmp_path / "state", port, tree)) as running,
         ):
             await running.settle()
+            await until(lambda: running.source["copied"])
             assert not running.metric("bongsu_replication_first_copy")
         _rewrite([tree / str(number // 100) / str(number) for number in range(_FILES)])
         monkeypatch.setattr("replicator.source._AHEAD", _AHEAD)
         async with replicating(settings(tmp_path / "state", port, tree), drain=timedelta(0)) as running:
             sight = running.replicator._sources[0].sight
             await until(lambda: sight.behind)
+            assert "blind:docs" not in running.conditions
             sight.blind_since_ns -= 3600 * 10**9
             assert "blind:docs" in running.conditions
+            assert running.source["copied"]
             assert not running.metric("bongsu_replication_first_copy")
+            assert running.metric("bongsu_replication_starting")
+            sight.blind("the queue overflowed", lasting=False)
+            await until(lambda: not running.metric("bongsu_replication_starting"))
 
     asyncio.run(scenario())
 

@@ -111,16 +111,21 @@ def test_it_survives_a_kill(path: Path) -> None:
 
 
 def test_a_source_is_remembered(path: Path) -> None:
-    """Vault, position and root of a source are there in the next process, and each source has its own."""
+    """Vault, position and root of a source are there in the next process, a scan once all that it found was copied."""
     journal = Journal(path)
     number, row = journal.source("docs")
     assert row == SourceRow()
-    told = SourceRow(vault="v", position=9, root=(2**62, 3), scanned_ns=4)
+    told = SourceRow(vault="v", position=9, root=(2**62, 3), scanned_ns=4, copied=True)
     journal.remember(number, told)
     journal.close()
     journal = Journal(path)
     assert journal.source("docs") == (number, told)
     assert journal.source("other")[1] == SourceRow()
+    told.copied = False
+    journal.remember(number, told)
+    journal.close()
+    journal = Journal(path)
+    assert journal.source("docs") == (number, SourceRow(vault="v", position=9, root=(2**62, 3)))
     journal.close()
 
 
