@@ -47,7 +47,7 @@ lint: dev
 
 # An hour by default; SOAK="--seconds 600 --seed 7 --report soak.json" says otherwise, and --only line, disk or huge what else.
 soak: dev
-	@bash tests/packages.sh soak
+	@bash tests/packages.sh soak $(SOAK)
 	$(BIN)/python -m tests.soak $(SOAK)
 
 # BENCH="durable burst --rounds 1 --report bench.json" says otherwise.

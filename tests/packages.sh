@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The Debian packages that the tests use as real parts; installed where we may, named where we may not.
-# `soak` and `bench` as the argument ask for those that only these use.
+# `soak` and `bench` as the argument ask for those that only these use; `--only` behind `soak` as the soak takes it.
 set -euo pipefail
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
@@ -16,10 +16,12 @@ need gcc gcc
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 need ip iproute2
 need systemd-analyze systemd
-if [ "${1:-}" = soak ]; then  # the trees from outside
-  need dpkg-deb dpkg
-  need psql postgresql
-  need soffice libreoffice-writer-nogui
+if [ "${1:-}" = soak ]; then  # the trees from outside, all of them where none is named
+  words=" ${*//=/ } "
+  wanted() { [[ "$words" != *" --only "* || "$words" == *" $1 "* ]]; }
+  if wanted packages; then need dpkg-deb dpkg; fi
+  if wanted database; then need psql postgresql; fi
+  if wanted office; then need soffice libreoffice-writer-nogui; fi
 fi
 if [ "${1:-}" = bench ]; then  # the peers
   need syncthing syncthing
