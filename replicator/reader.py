@@ -25,6 +25,8 @@ TRIES = 5
 TRYING = 3.0
 #: Bytes of bodies that one batch may hold; the rest of the batch is given back.
 BATCH_BYTES = 4 * 1024 * 1024
+#: Folders that the vault is known to have, or to have been told, those that were met last; any other is asked for anew.
+_FOLDERS = 4096
 #: A body up to this size is sent without asking whether the vault has it: the question costs more.
 _CHEAP = 4096
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -50,14 +52,15 @@ class Reader:
         self._journal = journal
         self._fit = fit
         self._lost = lost
-        self._parents: set[bytes] = set()
+        #: In the order in which they were met.
+        self._parents: dict[bytes, None] = {}
         self._names = Names(source, journal)
         self._left: list[bytes] = []
         self._gone = LatelyGone()
 
     def forget(self) -> None:
         """A new connection: whether the vault has the folders is asked anew, and which names it was told."""
-        self._parents = set()
+        self._parents.clear()
         self._names.forget()
 
     def linked(self, inodes: Sequence[int]) -> list[bytes]:
@@ -118,7 +121,7 @@ class Reader:
         inside = self._inside(item, known)
         if inside is not None:
             return inside
-        self._parents.discard(item.path)
+        self._parents.pop(item.path, None)
         if known is not None:
             self._gone.add(known)
         return Gone(item) if known is not None or item.force else Same(item, None)
@@ -139,7 +142,7 @@ class Reader:
             inside = self._inside(item, known)
             if inside is not None:
                 return inside
-            self._parents.discard(item.path)
+            self._parents.pop(item.path, None)
         if known is not None and not item.force and unchanged(known, found, kind):
             return Same(item, None)
         if kind is Kind.FILE:
@@ -204,7 +207,7 @@ class Reader:
         outcomes: list[Outcome] = []
         parent = path.rpartition(b"/")[0]
         while parent and parent not in self._parents:
-            self._parents.add(parent)
+            self._meet(parent)
             known = self._journal.get(self._source, parent)
             if known is not None and known.meta.kind is Kind.FOLDER:
                 break
@@ -213,12 +216,17 @@ class Reader:
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 extra = extra_of_name(folder, name, Kind.FOLDER)
             except OSError:
-                self._parents.discard(parent)
+                self._parents.pop(parent, None)
                 break  # gone in this moment: its own event tells
             fresh = known_of(found, meta_of(found, Kind.FOLDER, extra=extra), b"", time.time_ns())
             outcomes.append(Ready(None, parent, fresh, None))
             parent = parent.rpartition(b"/")[0]
         return outcomes[::-1]
+
+    def _meet(self, folder: bytes) -> None:
+        if len(self._parents) >= _FOLDERS:
+            del self._parents[next(iter(self._parents))]
+        self._parents[folder] = None
 
 
 def tired(item: Item) -> bool:

@@ -10,14 +10,19 @@ from prometheus_client import CollectorRegistry
 
 from replicator.bandwidth import Bandwidth
 from replicator.change import Kind, Meta
+from replicator.journal import Journal
 from replicator.journal_rows import Known
 from replicator.link import Link, Sent
 from replicator.messages import FromVault, Put
+from replicator.outcome import Ready
+from replicator.reader import Reader
 from replicator.replicator_metrics import LineMetrics
 from replicator.signature import SMALLEST, Regions
 from replicator.signatures import Signatures
 from replicator.strangers import Strangers
 from replicator.stream import Stream
+from replicator.turns import Item
+from replicator.watcher import Grade
 from replicator.wire import to_vault
 from tests.support.waiting import until
 
@@ -79,6 +84,27 @@ def test_a_stranger_is_never_somebody_who_was_told() -> None:
         strangers.add((1, b"%d" % number))
     assert not any((1, b"%d" % number) in strangers for number in range(5000))
     assert sum((2, b"%d" % number) in strangers for number in range(5000)) > 4900
+
+
+def test_the_folders_that_were_told_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many folders there are, few are remembered; each is told before what is in it, one forgotten again."""
+    monkeypatch.setattr("replicator.reader._FOLDERS", 4)
+    paths = [b"top/%d/file" % number for number in range(20)]
+    for path in paths:
+        (tmp_path / path.decode()).parent.mkdir(parents=True)
+        (tmp_path / path.decode()).write_bytes(path)
+    journal = Journal(tmp_path / "replicator.sqlite")
+    try:
+        number, _ = journal.source("docs")
+        reader = Reader(bytes(tmp_path), number, journal, lambda: True, lambda _: False)
+        for _ in range(2):
+            outcomes, _ = reader.read([Item(path, 0, Grade.NOW, 0) for path in paths])
+            told = [outcome.path for outcome in outcomes if isinstance(outcome, Ready)]
+            assert [path for path in told if path.endswith(b"file")] == paths
+            assert all(told.index(b"top/%d" % each) + 1 == told.index(paths[each]) for each in range(20))
+            assert len(reader._parents) <= 4
+    finally:
+        journal.close()
 
 
 def test_a_signature_waits_while_much_is_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
