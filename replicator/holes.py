@@ -36,6 +36,17 @@ def has_holes(descriptor: int, found: os.stat_result) -> bool:
     return hole < found.st_size
 
 
+def all_hole(descriptor: int, start: int, end: int) -> bool:
+    """Whether nothing but a hole is there in an open file between two places; False where nobody can say.
+
+    Its zeros need not be read then: the kernel would make a page of its memory for each. It moves the file's position.
+    """
+    try:
+        return os.lseek(descriptor, start, os.SEEK_DATA) >= end
+    except OSError as error:  # nothing but a hole is left, or the file has become shorter
+        return error.errno == errno.ENXIO and os.fstat(descriptor).st_size >= end
+
+
 def fill(descriptor: int, pieces: Iterable[bytes]) -> None:
     """Write a new file, its blocks of zeros as holes."""
     at = 0

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 
+from replicator import holes
 from replicator.change import Kind
 from replicator.folders import OpenFolders
 from replicator.journal_rows import Known
@@ -73,7 +74,7 @@ class LargeFile:
             sums: whether the regions' checksums are taken; without, `regions` must be resumed.
         """
         with self._lock:
-            data = os.pread(self._fd, min(most, _READ, self.size - self._at), self._at)
+            data = self._data(min(most, _READ, self.size - self._at))
             self._hash.update(data)
             if sums:
                 self.regions.feed(data)
@@ -81,6 +82,11 @@ class LargeFile:
             if not data or (not tired(self._item) and not self._still()):
                 return None
             return data
+
+    def _data(self, count: int) -> bytes:
+        if self._extra.sparse and holes.all_hole(self._fd, self._at, self._at + count):
+            return holes.zeros(count)
+        return os.pread(self._fd, count, self._at)
 
     def hash_all(self) -> bytes | None:
         """Hash it without sending; None as in `read`."""

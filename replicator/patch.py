@@ -3,6 +3,7 @@
 import hashlib
 import os
 
+from replicator import holes
 from replicator.delta_commands import Commands, Copy
 from replicator.errors import BaseError, DamagedError
 from replicator.objects import Objects, Upload
@@ -38,8 +39,10 @@ class Patch:
         except OSError as error:
             raise BaseError(f"open base {base.hex()}: {str(error.strerror).lower()}") from None
         try:
-            if os.fstat(self._base).st_size != base_size:
+            found = os.fstat(self._base)
+            if found.st_size != base_size:
                 raise BaseError(f"open base {base.hex()}: it is not of {base_size} bytes", damaged=True)
+            self._sparse = holes.has_holes(self._base, found)
             self._upload: Upload = objects.begin(label, size)
         except BaseException:
             os.close(self._base)
@@ -72,7 +75,7 @@ class Patch:
             raise DamagedError(f"apply delta: a copy of {length} at {offset} of a base of {self._base_size} bytes")
         while length and not self._dropped:
             try:
-                data = os.pread(self._base, min(length, _COPY), offset)
+                data = self._data(offset, min(length, _COPY))
             except OSError as error:
                 text = f"read base {self._base_hash.hex()}: {str(error.strerror).lower()}"
                 raise BaseError(text, damaged=True) from None
@@ -81,6 +84,11 @@ class Patch:
             self._upload.write(data)
             offset += len(data)
             length -= len(data)
+
+    def _data(self, offset: int, count: int) -> bytes:
+        if self._sparse and holes.all_hole(self._base, offset, offset + count):
+            return holes.zeros(count)
+        return os.pread(self._base, count, offset)
 
     def finish(self, digest: bytes) -> None:
         """Check and name it: it is durable when this returns.

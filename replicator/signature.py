@@ -9,10 +9,12 @@ import struct
 import zlib
 from array import array
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from replicator import holes
 from replicator.delta_librsync import ENTRY, entries
 
 #: Files smaller than this have no signature: they are sent whole in less time than a delta is made.
@@ -26,6 +28,8 @@ _SUMS = ((64 << 20, 2 * 1024), (1 << 30, 4 * 1024), (1 << 63, 16 * 1024))
 #: Regions read in one go.
 _TOGETHER = 16
 _MAGIC = b"BSG1"
+#: CRC-32 of a region of zeros: a file's holes are not summed each time anew.
+_ZEROS = zlib.crc32(bytes(REGION))
 
 
 if TYPE_CHECKING:
@@ -62,6 +66,9 @@ class Regions:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
+        if not self._in and not len(data) % REGION and holes.empty(data):
+            self._done += array("I", (_ZEROS,)) * (len(data) // REGION)
+            return
         view, at = memoryview(data), 0
         while at < len(view):
             part = view[at : at + REGION - self._in]
@@ -137,7 +144,7 @@ def renew(
         if len(data) != wanted or _sums_of(data, REGION) != regions[index:end]:
             return None
         blocks += _sums_of(data, BLOCK)
-        sums.append(entries(data, sum_bytes(size)))
+        sums.append(_entries(data, sum_bytes(size)))
         index = end
     return Signature(digest, size, regions.tobytes(), blocks.tobytes(), b"".join(sums))
 
@@ -154,7 +161,20 @@ def _unchanged(size: int, regions: Sums, old: Signature | None) -> list[bool]:
     ]
 
 
+def _entries(data: bytes, block: int) -> bytes:
+    if len(data) % block or not holes.empty(data):
+        return entries(data, block)
+    return _entry_of_zeros(block) * (len(data) // block)
+
+
+@cache
+def _entry_of_zeros(block: int) -> bytes:
+    return entries(bytes(block), block)
+
+
 def _sums_of(data: bytes, unit: int) -> Sums:
+    if not len(data) % unit and holes.empty(data):
+        return array("I", (zlib.crc32(holes.zeros(unit)),)) * (len(data) // unit)
     view = memoryview(data)
     return array("I", (zlib.crc32(view[start : start + unit]) for start in range(0, len(view), unit)))
 

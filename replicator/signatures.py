@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import structlog
 
+from replicator import holes
 from replicator.folders import OpenFolders
 from replicator.journal_rows import Known
 from replicator.signature import SMALLEST, Signature, Sums, pack, renew, unpack
@@ -137,9 +139,8 @@ class Signatures:
             folder, name = folders.of(path)
             fd = os.open(name, _FILE, dir_fd=folder)
         try:
-            return renew(
-                lambda offset, count: _read(fd, offset, count), known.hash, known.meta.size, regions, self.load(path)
-            )
+            read = partial(_read, fd, sparse=known.meta.sparse)
+            return renew(read, known.hash, known.meta.size, regions, self.load(path))
         finally:
             os.close(fd)
 
@@ -168,7 +169,9 @@ def wanted(known: Known | None) -> bool:
     return known is not None and known.meta.size >= SMALLEST
 
 
-def _read(fd: int, offset: int, count: int) -> bytes:
+def _read(fd: int, offset: int, count: int, *, sparse: bool) -> bytes:
+    if sparse and holes.all_hole(fd, offset, offset + count):
+        return holes.zeros(count)
     parts = []
     while count and (data := os.pread(fd, count, offset)):
         parts.append(data)

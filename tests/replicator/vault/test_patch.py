@@ -61,6 +61,34 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Objects:
     return objects
 
 
+def test_a_hole_of_the_base_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change in a file with holes costs the vault its hash: the base's holes are not read, and stay holes."""
+    (tmp_path / "objects" / "00").mkdir(parents=True)
+    (tmp_path / "incoming").mkdir()
+    objects, size = Objects(tmp_path), 16 << 20
+    base = b"head" * 4096 + bytes(size - 16384)
+    fresh = base[:-8] + b"changed."
+    for data in (base, fresh):
+        objects.path(sha(data)).parent.mkdir(exist_ok=True)
+    objects.keep((base[at : at + (1 << 20)] for at in range(0, size, 1 << 20)), sha(base), size)
+    reads, pread = [], os.pread
+
+    def asked(descriptor: int, count: int, at: int) -> bytes:
+        reads.append(at)
+        return pread(descriptor, count, at)
+
+    monkeypatch.setattr(os, "pread", asked)
+    patch = Patch(objects, "patch", sha(base), size, size)
+    try:
+        patch.apply(MAGIC + copy(0, size - 8) + literal(b"changed.") + END)
+        patch.finish(sha(fresh))
+    finally:
+        patch.drop()
+    assert len(reads) <= 2
+    assert objects.path(sha(fresh)).stat().st_blocks * 512 <= 2 << 20
+    assert sha(b"".join(objects.read(sha(fresh)))) == sha(fresh)
+
+
 def _patch(objects: Objects, delta: bytes, *, size: int = len(_FRESH), digest: bytes = sha(_FRESH)) -> None:
     patch = Patch(objects, "patch", sha(_BASE), len(_BASE), size)
     try:
