@@ -9,7 +9,7 @@ from replicator.change import Kind
 from replicator.errors import FullError
 from replicator.item import Item, Outcome
 from replicator.known import Fresh, Known
-from replicator.messages import Delete, Mark, Put, Seal
+from replicator.messages import INLINE, Delete, Mark, Put, Seal
 from replicator.records import Record, What
 
 _GONE = State(None, b"")
@@ -154,8 +154,10 @@ class Batch:
         return put.hash in self._contents or self._known.has(put.hash, put.meta.size)
 
     def _holds(self, put: Put) -> bool:
-        """Whether bytes that are at hand need not be written; they are too few to ask for an object of theirs."""
-        return put.hash in self._contents or put.hash in self._held
+        """Whether bytes that are at hand need not be written; few are not worth asking for an object of theirs."""
+        if put.hash in self._contents or put.hash in self._held:
+            return True
+        return put.meta.size > INLINE and self._known.has_object(put.hash, put.meta.size)
 
     def _next(self, site: str, source: str) -> int:
         """The source's next position; a new source's own record comes first."""

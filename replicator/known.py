@@ -132,7 +132,15 @@ class Known:
         Raises:
             BrokenError: the disk did not take an object's name.
         """
-        return bool(self.held({digest})) or self._objects.keeps(digest, size)
+        return bool(self.held({digest})) or self.has_object(digest, size)
+
+    def has_object(self, digest: bytes, size: int) -> bool:
+        """Whether this content is an object, and stays.
+
+        Raises:
+            BrokenError: as of `has`.
+        """
+        return self._objects.keeps(digest, size)
 
     def held(self, digests: set[bytes]) -> set[bytes]:
         """Which of these contents a record has."""

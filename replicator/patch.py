@@ -5,7 +5,8 @@ import os
 
 from replicator import holes
 from replicator.delta_commands import Commands, Copy
-from replicator.errors import BaseError, DamagedError
+from replicator.errors import BaseError, DamagedError, FormatError, UnknownError
+from replicator.local import LocalArchive
 from replicator.objects import Objects, Upload
 
 #: Bytes copied from the base in one go.
@@ -28,16 +29,12 @@ class Patch:
 
     def __init__(self, objects: Objects, label: str, base: bytes, base_size: int, size: int) -> None:
         self.size = size
-        self._name = objects.path(base)
         self._base_hash = base
         self._base_size = base_size
         self._commands = Commands()
         self._taken = 0
         self._dropped = False
-        try:
-            self._base = os.open(self._name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError as error:
-            raise BaseError(f"open base {base.hex()}: {str(error.strerror).lower()}") from None
+        self._base = _open_base(objects, base, base_size)
         try:
             found = os.fstat(self._base)
             if found.st_size != base_size:
@@ -125,3 +122,25 @@ class Patch:
         if self._base >= 0:
             os.close(self._base)
             self._base = -1
+
+
+def _open_base(objects: Objects, base: bytes, size: int) -> int:
+    """An open object; one is made of a content that rides in a record.
+
+    Raises:
+        BaseError: there is no such content, or it is damaged.
+        FullError: no room for an object.
+        BrokenError: the disk did not take it.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        if not objects.path(base).exists():
+            with LocalArchive(objects.folder.parent) as archive:
+                objects.keep(archive.fetch(base), base, size)
+        return os.open(objects.path(base), flags)
+    except OSError as error:
+        raise BaseError(f"open base {base.hex()}: {str(error.strerror).lower()}") from None
+    except DamagedError as error:
+        raise BaseError(f"open base {base.hex()}: {error}", damaged=True) from None
+    except (FormatError, UnknownError) as error:
+        raise BaseError(f"open base {base.hex()}: {error}") from None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from replicator.errors import BrokenError, DamagedError, FullError, PathError, WireError
 from replicator.item import Item, Outcome, check
@@ -185,7 +186,9 @@ class Receiver:
                 await asyncio.wait(self._finishing.values())
         elif earlier := self._under_way(message.source, message.path):
             await asyncio.wait(earlier)
-        if isinstance(message, Put) and message.upload:
+        if isinstance(message, Put) and (body := self._uploads.whole(message)) is not None:
+            self._submit(replace(message, upload=0, inline=True), body)
+        elif isinstance(message, Put) and message.upload:
             while len(self._finishing) >= _FINISHING:
                 await asyncio.wait(self._finishing.values(), return_when=asyncio.FIRST_COMPLETED)
             task = group.create_task(self._finish(message))

@@ -70,6 +70,7 @@ class Store:
 
     def submit(self, *items: Item) -> None:
         """Commit these, after what was submitted before; the outcomes are told."""
+        self.current.yield_to_commit()
         self._committer.submit(*items)
 
     def fail(self, error: Exception) -> None:

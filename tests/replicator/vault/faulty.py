@@ -107,7 +107,7 @@ def doomed(box: Path, *, marks: bool = True, **fault: Any) -> Iterator[Doomed]:
 def work(seed: int = 1) -> Work:
     """What a sender says, in order: files of all sizes, changed, replaced, deleted, with folders and links."""
     chance = random.Random(seed)
-    sizes = [0, 9, 3000, 20_000, 150_000, 400_000]
+    sizes = [0, 9, 3000, 20_000, 400_000, 1_200_000]
     said: Work = [("folder", b"d%d" % number, b"") for number in range(2)]
     for number in range(16):
         path = b"d%d/f%d" % (number % 2, number % 5)

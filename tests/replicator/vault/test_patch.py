@@ -185,6 +185,13 @@ def test_a_base_that_is_not_here(objects: Objects) -> None:
 # ------------------------------------------------------------------ over the stream
 
 
+def _as_object(root: Path) -> Path:
+    """The base, where larger ones are."""
+    objects = Objects(root)
+    objects.keep(iter([_BASE]), sha(_BASE), len(_BASE))
+    return objects.path(sha(_BASE))
+
+
 async def _deltas(sender: Sender, number: int, base: bytes, delta: bytes, size: int, *, base_size: int) -> None:
     await sender.stream.send(Base(upload=number, base=base, base_size=base_size, size=size))
     for offset in range(0, len(delta), CHUNK):
@@ -213,8 +220,8 @@ def test_a_base_that_is_not_what_it_was_is_answered_by_need(damage: str, tmp_pat
 
     async def scenario() -> None:
         async with serving(tmp_path) as server, sending(server.port) as sender:
+            path = _as_object(tmp_path)
             assert isinstance(await sender.file(b"big", _BASE), Done)
-            path = Objects(tmp_path).path(sha(_BASE))
             path.chmod(0o600)
             match damage:
                 case "gone":
@@ -234,6 +241,24 @@ def test_a_base_that_is_not_what_it_was_is_answered_by_need(damage: str, tmp_pat
             }
             assert counted == {"base-missing": damage == "gone", "base-damaged": damage != "gone", "delta": 0}
             assert isinstance(await sender.file(b"big", _FRESH), Done)
+            assert not half_written(tmp_path)
+
+    asyncio.run(scenario())
+
+
+def test_a_base_that_is_damaged_in_its_record_is_answered_by_need(tmp_path: Path) -> None:
+    """No object is made of it."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as server, sending(server.port) as sender:
+            assert isinstance(await sender.file(b"big", _BASE), Done)
+            with (tmp_path / "journal" / "00000001.seg").open("r+b") as segment:
+                segment.seek(-1000, os.SEEK_END)
+                segment.write(bytes(100))
+            await _deltas(sender, 77, sha(_BASE), _DELTA, len(_FRESH), base_size=len(_BASE))
+            assert isinstance(await sender.keep(replace(put_file(b"big", _FRESH), inline=False, upload=77)), Need)
+            assert server._metrics.refused.labels("base-damaged")._value.get() == 1
+            assert not Objects(tmp_path).path(sha(_BASE)).exists()
             assert not half_written(tmp_path)
 
     asyncio.run(scenario())

@@ -39,8 +39,10 @@ from replicator.messages import (
     Tree,
     Welcome,
 )
+from replicator.objects import Objects
 from replicator.stream import Stream, connect
 from replicator.vault import VaultServer
+from replicator.wire import PAYLOAD_MAX
 from tests.replicator.vault.support import (
     LIMIT,
     SITE,
@@ -80,7 +82,7 @@ def test_a_file_goes_the_whole_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [INLINE + 1, 3 * CHUNK, 5_000_001])
 def test_a_large_file_comes_in_chunks(tmp_path: Path, size: int) -> None:
-    """What does not fit a frame becomes an object of its own, beside which small ones go on."""
+    """What is over a mebibyte becomes an object of its own, the rest rides in its record; it is here from then on."""
     data = os.urandom(size)
 
     async def scenario() -> None:
@@ -91,7 +93,8 @@ def test_a_large_file_comes_in_chunks(tmp_path: Path, size: int) -> None:
     asyncio.run(scenario())
     with LocalArchive(tmp_path) as archive:
         assert content(archive, sha(data)) == data
-    assert (tmp_path / "objects" / sha(data).hex()[:2] / sha(data).hex()).stat().st_mode & 0o777 == 0o444
+    path = Objects(tmp_path).path(sha(data))
+    assert (path.stat().st_mode & 0o777 == 0o444) if size > PAYLOAD_MAX else not path.exists()
     assert half_written(tmp_path) == []
     assert faults(tmp_path) == []
 
@@ -142,19 +145,53 @@ def test_uploads_may_be_interleaved_and_given_up(tmp_path: Path) -> None:
     assert {path: entry.hash for path, entry in tree(tmp_path).items()} == {b"one": sha(one), b"two": sha(two)}
 
 
-def test_an_upload_with_other_bytes_is_refused(tmp_path: Path) -> None:
-    """The hash of an upload is checked before it gets a name."""
-    data = os.urandom(200_000)
+@pytest.mark.parametrize(("size", "code"), [(200_000, "hash"), (2_000_000, "upload")])
+def test_an_upload_with_other_bytes_is_refused(tmp_path: Path, size: int, code: str) -> None:
+    """The hash of an upload is checked before it gets a name or a record."""
+    data = os.urandom(size)
 
     async def scenario() -> None:
         async with serving(tmp_path) as server, sending(server.port) as sender:
             await sender.chunks(1, data)
             answer = await sender.keep(replace(put_file(b"a", data[::-1]), inline=False, upload=1))
             assert isinstance(answer, Refused)
-            assert answer.code == "upload"
+            assert answer.code == code
 
     asyncio.run(scenario())
     assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+    with LocalArchive(tmp_path) as archive:
+        assert archive.sources() == {}
+
+
+def test_what_is_an_object_is_not_written_to_the_journal_too(tmp_path: Path) -> None:
+    """A file that comes in chunks and would ride in its record does not where its content is an object already."""
+    data = os.urandom(3 * CHUNK)
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as server, sending(server.port) as sender:
+            Objects(tmp_path).keep(iter([data]), sha(data), len(data))
+            assert isinstance(await sender.file(b"a", data), Done)
+
+    asyncio.run(scenario())
+    assert (tmp_path / "journal" / "00000001.seg").stat().st_size < len(data)
+    with LocalArchive(tmp_path) as archive:
+        assert content(archive, sha(data)) == data
+
+
+def test_named_zeros_take_no_room(tmp_path: Path) -> None:
+    """A hole that is only named is a hole of an object, however short the file."""
+    data = bytes(3 * CHUNK) + b"end"
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as server, sending(server.port) as sender:
+            await sender.stream.send(Chunk(upload=1, offset=0, size=len(data), zeros=3 * CHUNK))
+            await sender.stream.send(Chunk(upload=1, offset=3 * CHUNK, size=len(data)), b"end")
+            assert isinstance(await sender.keep(replace(put_file(b"a", data), inline=False, upload=1)), Done)
+
+    asyncio.run(scenario())
+    assert (tmp_path / "journal" / "00000001.seg").stat().st_size < CHUNK
+    with LocalArchive(tmp_path) as archive:
+        assert content(archive, sha(data)) == data
 
 
 @pytest.mark.parametrize(("path", "gone"), [(b"a", b"a"), (b"d/e/a", b"d")])
