@@ -82,6 +82,8 @@ class Link:
         self._parts: list[bytes | memoryview] = []
         self._gathered = 0
         self._planned, self._slow = self._plan(), False
+        #: Whether something was said in this turn of the loop.
+        self._began = False
         self._loop = asyncio.get_running_loop()
         self._turn = asyncio.Lock()
         self._asked: dict[int, asyncio.Future[Have]] = {}
@@ -111,7 +113,7 @@ class Link:
             raise ValueError("a put needs a state")
         parcel = _NOTHING
         if body:
-            if not self._parts:  # once for all that leaves together
+            if not self._began:  # once for all that is said in one turn
                 self._planned, self._slow = self._plan(), self._is_slow()
             parcel = self._packed(self._packer.body(body, self._planned), len(body))
             if self._bandwidth.rate:
@@ -140,7 +142,8 @@ class Link:
 
     def _say(self, message: ToVault, body: bytes | memoryview = b"") -> None:
         """Gather frames, so that many small ones are one call to the kernel."""
-        if not self._parts:
+        if not self._began:
+            self._began = True
             self._loop.call_soon(self._end_turn)
         self._parts.append(head(message, len(body)))
         if body:
@@ -150,6 +153,7 @@ class Link:
                 self._leave()
 
     def _end_turn(self) -> None:
+        self._began = False
         with contextlib.suppress(StreamError):  # whoever listens hears that it is over
             self._leave()
 

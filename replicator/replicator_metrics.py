@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from prometheus_client import Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import Counter
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from replicator import packing
+from replicator.durations import Durations
 from replicator.turns import Item
 from replicator.watcher import Grade
 
-_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 #: Why a path was not sent; each label exists from the start.
 REASONS = ("unreadable", "refused", "refused-again")
 
@@ -50,14 +50,14 @@ class Gauges(Protocol):
 class SourceMetrics:
     """One source's counters."""
 
-    def __init__(self, durable: Histogram, failures: Counter) -> None:
+    def __init__(self, durable: Durations, failures: Counter) -> None:
         self._durable = durable
         self._failures = failures
 
     def durable(self, item: Item) -> None:
         """A change is durable; folders' times and open files' moments, which wait on purpose, do not count."""
         if item.grade is Grade.NOW and not item.tries:
-            self._durable.observe(max(0.0, (time.time_ns() - item.seen_ns) / 1e9))
+            self._durable.add(max(0.0, (time.time_ns() - item.seen_ns) / 1e9))
 
     def failed(self, reason: str) -> None:
         """A path was not sent; `reason` is one of `REASONS`."""
@@ -65,27 +65,31 @@ class SourceMetrics:
 
 
 class LineMetrics:
-    """What packing does for the line."""
+    """What packing does for the line; counted in the event loop, for each file that leaves."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._saved = Counter(
-            "bongsu_replication_saved_bytes", "Bytes that packing kept off the line", registry=registry
-        )
-        unpacked = Counter(
-            "bongsu_replication_unpacked_bytes",
-            "Bytes of contents that left as they are, and why",
-            ["reason"],
-            registry=registry,
-        )
-        self._unpacked = {reason: unpacked.labels(reason=reason) for reason in packing.REASONS}
+    def __init__(self) -> None:
+        self._saved = 0
+        self._unpacked = dict.fromkeys(packing.REASONS, 0)
 
     def saved(self, count: int) -> None:
         """So many bytes need not travel."""
-        self._saved.inc(count)
+        self._saved += count
 
     def unpacked(self, reason: str, count: int) -> None:
         """So many left as they are; `reason` is one of `packing.REASONS`."""
-        self._unpacked[reason].inc(count)
+        self._unpacked[reason] += count
+
+    def families(self) -> list[Metric]:
+        """As Prometheus is told."""
+        saved = CounterMetricFamily(
+            "bongsu_replication_saved_bytes", "Bytes that packing kept off the line", value=self._saved
+        )
+        unpacked = CounterMetricFamily(
+            "bongsu_replication_unpacked_bytes", "Bytes of contents that left as they are, and why", labels=["reason"]
+        )
+        for reason, count in self._unpacked.items():
+            unpacked.add_metric([reason], count)
+        return [saved, unpacked]
 
 
 class ReplicatorMetrics(Collector):
@@ -94,18 +98,13 @@ class ReplicatorMetrics(Collector):
     def __init__(
         self, registry: CollectorRegistry, *, connected: Callable[[], bool], writable: Callable[[], bool]
     ) -> None:
-        self._durable = Histogram(
-            "bongsu_replication_durable_seconds",
-            "Change seen to durable at the vault",
-            buckets=_BUCKETS,
-            registry=registry,
-        )
+        self._durable = Durations()
         self._failures = Counter(
             "bongsu_replication_failed", "Paths that could not be sent", ["reason"], registry=registry
         )
         for reason in REASONS:
             self._failures.labels(reason=reason)
-        self.line = LineMetrics(registry)
+        self.line = LineMetrics()
         self._connected = connected
         self._writable = writable
         self._sources: list[Gauges] = []
@@ -119,7 +118,7 @@ class ReplicatorMetrics(Collector):
         """From now on this source's gauges are told."""
         self._sources.append(source)
 
-    def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         """As prometheus_client asks."""
         connected = GaugeMetricFamily("bongsu_replication_connected", "Whether the vault is connected")
         connected.add_metric([], float(self._connected()))
@@ -153,4 +152,6 @@ class ReplicatorMetrics(Collector):
             seconds = source.canary_seconds()
             if seconds is not None:
                 canary.add_metric(label, seconds)
-        return [connected, writable, lag, files, size, blind, starting, first, canary, missed]
+        durable = self._durable.family("bongsu_replication_durable_seconds", "Change seen to durable at the vault")
+        gauges = (connected, writable, lag, files, size, blind, starting, first, canary, missed)
+        return [durable, *self.line.families(), *gauges]

@@ -16,6 +16,7 @@ from replicator import holes
 from replicator.folders import OpenFolders
 from replicator.journal_rows import Known
 from replicator.signature import SMALLEST, Signature, Sums, pack, renew, unpack
+from replicator.strangers import Strangers
 
 #: Most bytes of one source's signatures: enough for about 100 GB of large files; the oldest go first.
 MOST = 512 * 1024 * 1024
@@ -53,6 +54,8 @@ class Signatures:
         self._sizes = _sizes(folder)
         self._bytes = sum(self._sizes.values())
         self._asked: dict[bytes, tuple[Known, Sums]] = {}
+        #: Where there was none at the start: paths that certainly have none, as nearly all of a first copy.
+        self._strangers = None if self._sizes else Strangers()
         self._told = False
         self._thread = ThreadPoolExecutor(1, "signatures", initializer=_be_nice)
 
@@ -78,7 +81,7 @@ class Signatures:
 
     def drop(self, path: bytes) -> None:
         """The path is gone, or what is known of it is wrong."""
-        if not self._sizes and not self._asked:
+        if self._strangers is not None and path in self._strangers:
             return
         name = _name(path)
         with self._lock:
@@ -104,6 +107,8 @@ class Signatures:
         with self._lock:
             if len(self._asked) >= _WAITING:
                 return
+            if self._strangers is not None:
+                self._strangers.add(path)
             waits = path in self._asked
             self._asked[path] = (known, regions)
         if not waits:

@@ -1,4 +1,4 @@
-"""What a journal never held: a bitmap that answers most questions of a first copy without the database."""
+"""What was never held: a bitmap that answers most questions of a first copy without the database."""
 
 from collections.abc import Hashable
 

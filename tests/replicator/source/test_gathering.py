@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from replicator.bandwidth import Bandwidth
 from replicator.change import Kind, Meta
@@ -60,7 +59,7 @@ def test_small_frames_leave_in_one_writing_at_the_end_of_the_turn() -> None:
 
     async def scenario() -> None:
         wire = Wire()
-        link = Link(cast("Stream[FromVault]", wire), Bandwidth(0), LineMetrics(CollectorRegistry()))
+        link = Link(cast("Stream[FromVault]", wire), Bandwidth(0), LineMetrics())
         for number in range(3):
             sent = Sent(source="docs", path=b"%d" % number, item=None, known=_KNOWN, size=1)
             await link.put(sent, body=b"x" * number)
