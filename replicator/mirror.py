@@ -10,7 +10,7 @@ from replicator.attributes import ACLS, USER
 from replicator.catalog import decode_meta, key_of
 from replicator.change import Kind, Meta
 from replicator.contents import Contents
-from replicator.errors import DamagedError
+from replicator.errors import DamagedError, ReplicatorError
 from replicator.place import Place
 from replicator.segments import Found, Mark, Segment, segment_name
 
@@ -28,6 +28,7 @@ class Mirror:
         self._staging = os.open(root / "incoming", os.O_RDONLY | os.O_DIRECTORY)
         self._places: dict[str, tuple[int, Place]] = {}
         self._touched: dict[tuple[str, bytes], Meta | None] = {}
+        self._left: set[tuple[str, bytes]] = set()
         self._segment: Segment | None = None
 
     def __enter__(self) -> Self:
@@ -55,6 +56,8 @@ class Mirror:
             self._touched.setdefault((source, above), None)
         if meta is None:
             place.remove(path)
+            if above:
+                self._left.add((source, above))
         elif meta.kind is Kind.FOLDER:
             place.folder(path)
             self._touched[source, path] = meta
@@ -65,12 +68,30 @@ class Mirror:
 
     def dress(self) -> None:
         """Give every folder that was touched its mode and time again, the deepest first."""
+        for source, path in sorted(self._left, reverse=True):
+            self._uncover(source, path)
+        self._left.clear()
         for (source, path), known in sorted(self._touched.items(), reverse=True):
-            meta = known or self._newest(source, path)
+            meta = known or self._newest(source, path)[0]
             if meta is not None and meta.kind is Kind.FOLDER:
                 with contextlib.suppress(PermissionError):
                     self._place(source).dress(path, meta)
         self._touched.clear()
+
+    def _uncover(self, source: str, path: bytes) -> None:
+        """What was a folder only by what was in it is again what it was before, or gone, once nothing is in it."""
+        while path:
+            meta, digest = self._newest(source, path)
+            if (meta is not None and meta.kind is Kind.FOLDER) or not self._place(source).remove_empty(path):
+                return
+            above = path.rpartition(b"/")[0]
+            if above:
+                self._touched.setdefault((source, above), None)
+            if meta is not None:
+                with contextlib.suppress(ReplicatorError):  # its content is damaged: `verify` tells
+                    self.set(source, path, meta, digest)
+                return
+            path = above
 
     def _file(self, place: Place, path: bytes, meta: Meta, digest: bytes, found: Found | None) -> None:
         if found is not None and not self._contents.repaired(digest, found.size):
@@ -118,13 +139,14 @@ class Mirror:
             self._places[source] = (descriptor, place)
         return self._places[source][1]
 
-    def _newest(self, source: str, path: bytes) -> Meta | None:
+    def _newest(self, source: str, path: bytes) -> tuple[Meta | None, bytes]:
+        """A path's newest state by the catalog, and its content's hash; no state where it is deleted or never was."""
         row = self._db.execute(
-            "SELECT meta FROM versions WHERE source = (SELECT number FROM sources WHERE source = ?) AND key = ? "
+            "SELECT meta, hash FROM versions WHERE source = (SELECT number FROM sources WHERE source = ?) AND key = ? "
             "ORDER BY position DESC LIMIT 1",
             (source, key_of(path)),
         ).fetchone()
-        return None if row is None or row[0] is None else decode_meta(row[0])
+        return (None, b"") if row is None or row[0] is None else (decode_meta(row[0]), row[1])
 
 
 def _may(attribute: bytes) -> bool:

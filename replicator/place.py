@@ -132,6 +132,15 @@ class Place:
             raise
         self._clear(parent, name)
 
+    def remove_empty(self, path: bytes) -> bool:
+        """Whether an empty folder had this name; it is gone then."""
+        try:
+            parent, name = self._parent(path, make=False)
+            os.rmdir(name, dir_fd=parent)
+        except OSError:
+            return False
+        return True
+
     def _dress(self, path: bytes, descriptor: int, meta: Meta) -> None:
         if self._own:
             os.fchown(descriptor, meta.uid, meta.gid)

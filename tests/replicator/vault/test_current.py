@@ -104,6 +104,28 @@ def test_two_paths_with_the_same_bytes_differ_in_all_else(tmp_path: Path) -> Non
         assert _current(tmp_path)[b"b"] == ("file", 0o644, 2, b"same")
 
 
+@pytest.mark.parametrize("before", ["file", "link", "gone"])
+@pytest.mark.parametrize("late", [b"p/late", b"p/q/late"])
+def test_a_folder_that_only_a_late_file_made_is_what_it_was(tmp_path: Path, before: str, late: bytes) -> None:
+    """A file into a folder that is something else by then makes it a folder; when that file goes, it is none again."""
+    with opened(tmp_path) as bench:
+        bench.say(put(b"p", folder_meta()))
+        match before:
+            case "file":
+                bench.file(b"p", b"a document")
+            case "link":
+                bench.say(put(b"p", link_meta(b"nowhere")))
+            case _:
+                bench.say(Delete(id=0, source=SOURCE, path=b"p"))
+        bench.file(late, b"on its way for long")
+        bench.settle()
+        _same(tmp_path)
+        bench.say(Delete(id=0, source=SOURCE, path=late))
+        bench.settle()
+        _same(tmp_path)
+        assert _current(tmp_path).keys() == ({b"p"} if before != "gone" else set())
+
+
 def test_no_program_of_roots_comes_in(tmp_path: Path) -> None:
     """Set-uid and set-gid bits are kept in the record and not set in `current/`."""
     with opened(tmp_path) as bench:
