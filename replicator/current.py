@@ -18,14 +18,15 @@ from replicator.paths import show
 from replicator.records import What
 from replicator.segments import Found, Mark, read
 
-_BATCH = 500
+#: Records that are shown at once: what `_PATIENCE` holds back at 250 a second, which no office saves for long.
+_BATCH = 1000
 #: Seconds without a new commit after which files are written; commits come first.
 _IDLE = 0.03
 #: The same when only few records wait: people see their document at once, a burst is not slowed by them.
 _IDLE_FEW = 0.002
 _FEW = 16
 #: Seconds that files may wait while commits never stop.
-_PATIENCE = 2.0
+_PATIENCE = 4.0
 #: Seconds between two marks on disk. What came after the last one is done again at the next start, which is
 #: quick; a flush of the whole file system at each stop is not.
 _MARK_EVERY = 30.0
