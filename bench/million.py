@@ -147,7 +147,8 @@ def _settled(office: Office) -> None:
     names = {"bongsu_replication_blind", "bongsu_replication_pending_files"}
 
     def settled() -> bool:
-        return not any(value for (name, _), value in office.metrics("replicator").items() if name in names)
+        told = [value for (name, _), value in office.metrics("replicator").items() if name in names]
+        return bool(told) and not any(told)  # the metrics can be read a moment before there is a source
 
     until(settled, "all was scanned and sent", _LIMIT, 0.05)
 

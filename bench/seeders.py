@@ -146,8 +146,9 @@ class SyncthingSeeder:
 
 def _all_durable(office: Office) -> bool:
     """The scan has seen the whole tree, and nothing waits."""
-    return not any(
+    told = [
         value
         for (name, _), value in office.metrics("replicator").items()
         if name in {"bongsu_replication_blind", "bongsu_replication_pending_files"}
-    )
+    ]
+    return bool(told) and not any(told)  # the metrics can be read a moment before there is a source
