@@ -23,7 +23,8 @@ def test_a_line_that_swallows_everything_is_told_at_both_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int
 ) -> None:
     """Idle or in the middle of a large file: after `SILENCE` each end says so; then all goes on by itself."""
-    monkeypatch.setattr("replicator.stream.SILENCE", 4.0)
+    monkeypatch.setattr("replicator.stream.SILENCE", 4.0)  # who is stalled for so long connects anew
+    monkeypatch.setattr("replicator.canary.OVERDUE", 3600.0)  # and is not blind
     tree = tmp_path / "tree"
     tree.mkdir()
 
@@ -43,7 +44,7 @@ def test_a_line_that_swallows_everything_is_told_at_both_ends(
                 await until(lambda: "silent for 4 s" in running.replicator.status()["vault"]["reason"])
                 await until(lambda: silences(server) > before)
                 await until(lambda: not server.status()["sources"]["docs"]["connected"])
-                assert running.source["pending"] >= (2 if large else 1)
+                await until(lambda: running.source["pending"] >= (2 if large else 1))
                 cable.swallow = False
                 await running.settle()
                 await equal(tree, tmp_path / "vault")
