@@ -15,6 +15,9 @@ import pytest
 from tests.support.process import BONGSU, Program
 from tests.support.waiting import until
 
+#: Bytes of a document that is an object of its own, for no record takes it.
+_LARGE = 1_600_000
+
 
 class Run:
     """One `bongsu demo` on a folder of ours."""
@@ -79,7 +82,7 @@ def test_tampering_in_the_vault_fails_it(tmp_path: Path, runs: list[Run]) -> Non
     run = Run(tmp_path, "--for", "5", "--report", str(tmp_path / "report.json"))
     runs.append(run)
     run.program.wait_for("재난 시작")
-    (run.folder / "도면.dwg").write_bytes(os.urandom(600_000))  # large enough for an object of its own
+    (run.folder / "도면.dwg").write_bytes(os.urandom(_LARGE))
     objects = until(lambda: _objects(run.place / "vault"), "a large document is at the vault")
     _flip(objects[0])
     assert run.program.wait(200) == 1, run.program.text()
@@ -145,7 +148,7 @@ def _objects(vault: Path) -> list[Path]:
     found = [
         path for path in (vault / "objects").rglob("*") if path.is_file() and re.fullmatch(r"[0-9a-f]+", path.name)
     ]
-    return [path for path in found if path.stat().st_size == 600_000]
+    return [path for path in found if path.stat().st_size == _LARGE]
 
 
 def _flip(path: Path) -> None:
