@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,9 @@ def _config(folder: Path, tree: Path, port: int) -> Config:
     return Config(
         site=Site(id="site", name="test", state=folder / "state"),
         replicator=Replicator(vault=f"bongsu://{ADDRESSES[1]}:{port}", **files),
-        source=[Source(id="docs", path=tree)],
+        source=[
+            Source(id="docs", path=tree, scan_every=timedelta(days=7))
+        ],  # none that is due counts as one that was needed
     )
 
 
