@@ -6,16 +6,21 @@ import sqlite3
 from pathlib import Path
 from typing import Self
 
+import structlog
+
 from replicator.attributes import ACLS, USER
 from replicator.catalog import decode_meta, key_of
 from replicator.change import Kind, Meta
 from replicator.contents import Contents
+from replicator.durable import NO_SPACE
 from replicator.errors import DamagedError, ReplicatorError
+from replicator.paths import show
 from replicator.place import Place
 from replicator.segments import Found, Mark, Segment, segment_name
 
 #: Set-uid and set-gid are not set: who holds the server room gets no program of root's here.
 _MODES = 0o1777
+_log = structlog.get_logger(__name__)
 
 
 class Mirror:
@@ -88,10 +93,18 @@ class Mirror:
             if above:
                 self._touched.setdefault((source, above), None)
             if meta is not None:
-                with contextlib.suppress(ReplicatorError):  # its content is damaged: `verify` tells
-                    self.set(source, path, meta, digest)
+                self._show_again(source, path, meta, digest)
                 return
             path = above
+
+    def _show_again(self, source: str, path: bytes, meta: Meta, digest: bytes) -> None:
+        """One path; what cannot be written is told and left out, a full disk waits."""
+        try:
+            self.set(source, path, meta, digest)
+        except (OSError, ReplicatorError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in NO_SPACE:
+                raise
+            _log.warning("current leaves out", source=source, path=show(path), reason=str(error))
 
     def _file(self, place: Place, path: bytes, meta: Meta, digest: bytes, found: Found | None) -> None:
         if found is not None and not self._contents.repaired(digest, found.size):

@@ -133,10 +133,12 @@ class Place:
         self._clear(parent, name)
 
     def remove_empty(self, path: bytes) -> bool:
-        """Whether an empty folder had this name; it is gone then."""
+        """Whether nothing has this name; an empty folder that had it is gone then."""
         try:
             parent, name = self._parent(path, make=False)
             os.rmdir(name, dir_fd=parent)
+        except FileNotFoundError:
+            return True
         except OSError:
             return False
         return True

@@ -2,10 +2,13 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import random
 import shutil
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,6 +127,39 @@ def test_a_folder_that_only_a_late_file_made_is_what_it_was(tmp_path: Path, befo
         bench.settle()
         _same(tmp_path)
         assert _current(tmp_path).keys() == ({b"p"} if before != "gone" else set())
+
+
+@pytest.mark.parametrize("times", [1, 1_000_000])
+def test_what_a_late_file_hid_is_shown_again_though_it_failed_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """The folder is gone, and what it hid finds no room: that is waited for, and the next start goes on with it."""
+    monkeypatch.setattr("replicator.current._MARK_EVERY", 0)
+    kept, failed = Mirror.set, itertools.count(1)
+    began = threading.Event()
+
+    def failing(mirror: Mirror, source: str, path: bytes, *state: Any) -> None:
+        if path == b"p" and next(failed) <= times:
+            began.set()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        kept(mirror, source, path, *state)
+
+    with opened(tmp_path) as bench:
+        bench.file(b"p", b"a document")
+        bench.file(b"p/late", b"on its way for long")
+        bench.settle()
+        wait_for((tmp_path / "current.json").exists)
+        monkeypatch.setattr(Mirror, "set", failing)
+        bench.say(Delete(id=0, source=SOURCE, path=b"p/late"))
+        wait_for(began.is_set)
+        if times == 1:
+            bench.settle()
+            _same(tmp_path)
+    monkeypatch.setattr(Mirror, "set", kept)
+    with opened(tmp_path) as bench:
+        bench.settle()
+        _same(tmp_path)
+    assert _current(tmp_path).keys() == {b"p"}
 
 
 def test_no_program_of_roots_comes_in(tmp_path: Path) -> None:
