@@ -82,8 +82,8 @@ class Link:
         self._parts: list[bytes | memoryview] = []
         self._gathered = 0
         self._planned, self._slow = self._plan(), False
-        #: Whether something was said in this turn of the loop.
-        self._began = False
+        #: Whether something was said in this turn of the loop, and whether the line was looked at.
+        self._began = self._looked = False
         self._loop = asyncio.get_running_loop()
         self._turn = asyncio.Lock()
         self._asked: dict[int, asyncio.Future[Have]] = {}
@@ -113,7 +113,8 @@ class Link:
             raise ValueError("a put needs a state")
         parcel = _NOTHING
         if body:
-            if not self._began:  # once for all that is said in one turn
+            if not self._looked:  # once for all that is said in one turn
+                self._looked = True
                 self._planned, self._slow = self._plan(), self._is_slow()
             parcel = self._packed(self._packer.body(body, self._planned), len(body))
             if self._bandwidth.rate:
@@ -153,7 +154,7 @@ class Link:
                 self._leave()
 
     def _end_turn(self) -> None:
-        self._began = False
+        self._began = self._looked = False
         with contextlib.suppress(StreamError):  # whoever listens hears that it is over
             self._leave()
 

@@ -33,7 +33,8 @@ class Wire:
 
     def __init__(self) -> None:
         self.pipe = self
-        self.rate = self.line = None
+        self.rate: float | None = None
+        self.line: float | None = None
         self.written: list[bytes] = []
 
     def post_all(self, parts: list[bytes]) -> None:
@@ -72,6 +73,24 @@ def test_small_frames_leave_in_one_writing_at_the_end_of_the_turn() -> None:
         assert [len(_messages(each)) for each in wire.written] == [3, 2]
         await link.flush()
         assert [len(_messages(each)) for each in wire.written] == [3, 2, 1]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_said_first_decides_nothing_for_documents() -> None:
+    """A turn that begins with a folder looks at the line for the document behind it, too."""
+
+    async def scenario() -> None:
+        wire = Wire()
+        link = Link(cast("Stream[FromVault]", wire), Bandwidth(0), LineMetrics())
+        link.takes = frozenset({"zstd"})
+        wire.rate = wire.line = 100_000.0
+        for first in (True, False):
+            if first:
+                await link.put(Sent(source="docs", path=b"folder", item=None, known=_KNOWN, size=0))
+            await link.put(Sent(source="docs", path=b"x", item=None, known=_KNOWN, size=1), body=b"text " * 4000)
+            await link.flush()
+        assert all(len(each) < 1000 for each in wire.written)
 
     asyncio.run(scenario())
 
