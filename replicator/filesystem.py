@@ -145,7 +145,7 @@ class FanotifyWatcher(WatchThread):
             self._linked.named(raw.file, path, written=written)
             self._name(folder, path, raw)
         else:
-            self._linked.named(raw.file, None)
+            self._linked.named(raw.file, None, written=written)
 
     def _name(self, folder: bytes, path: bytes, raw: Raw) -> None:
         if raw.mask & _NAMES:

@@ -16,6 +16,7 @@ import pytest
 
 from replicator import missed
 from replicator.events import InotifyWatcher
+from replicator.exclude import Excludes
 from replicator.fanotify import Fanotify
 from replicator.filesystem import FanotifyWatcher
 from replicator.inotify import Inotify
@@ -208,6 +209,22 @@ def test_files_of_one_name_are_told_by_name_alone(tree: Path) -> None:
         assert not heard.inodes & inodes  # others are told, of the whole file system
     finally:
         watcher.stop()
+
+
+def test_written_on_by_a_name_that_was_excluded_and_went_while_nobody_watched(tree: Path) -> None:
+    """A program writes under a name that is left out, gives the file its own one by a link, and writes on."""
+    heard, watcher = Heard(), FanotifyWatcher(Excludes(("*.tmp",)))
+    with (tree / "document.tmp").open("w") as file:
+        (tree / "document").hardlink_to(tree / "document.tmp")
+        (tree / "document.tmp").unlink()
+        watcher.start(os.fsencode(tree), heard)
+        try:
+            file.write("more")
+            file.flush()
+            assert watcher.drain(LIMIT)
+            assert (tree / "document").stat().st_ino in heard.inodes
+        finally:
+            watcher.stop()
 
 
 def test_a_kernel_that_does_not_tell_of_files(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
