@@ -86,6 +86,6 @@ class Leftovers:
     def _folder(self, path: bytes) -> list[bytes]:
         try:
             here = set(os.listdir(self._root + b"/" + path))  # noqa: PTH208 - names are bytes
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return []  # gone again: that is told
         return [join(path, name) for name in self._journal.children(self._source, path) if name not in here]

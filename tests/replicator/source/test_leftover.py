@@ -1,6 +1,7 @@
 """What a folder that took another's name has not got: looked for once it is at the vault, and waited for."""
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -121,4 +122,16 @@ def test_a_look_that_cannot_be_made_is_blindness(bench: Bench, monkeypatch: pyte
 
     asyncio.run(scenario())
     assert bench.blinds == ["read journal: disk I/O error"]
+    assert not len(bench.pending)
+
+
+def test_a_folder_that_cannot_be_listed_is_blindness(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of it nobody knows then."""
+
+    def refuse(_: bytes) -> list[bytes]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    asyncio.run(bench.durable(_item(b"a"), known(Kind.FOLDER)))
+    assert bench.blinds == ["[Errno 5] Input/output error"]
     assert not len(bench.pending)
