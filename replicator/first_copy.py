@@ -33,6 +33,11 @@ class FirstCopy:
             self._row.copied = True
             self._journal.remember(self._source, self._row)
 
+    def shift(self, by_ns: int) -> None:
+        """The clock was set by so much."""
+        if self._scanned_ns:
+            self._scanned_ns += by_ns
+
     def lasts(self) -> bool:
         """Whether it does, as of the last look, and whatever changes meanwhile is seen."""
         return not self._row.copied and sees_from_now(self._sight)

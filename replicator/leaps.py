@@ -68,4 +68,5 @@ async def _clock_set(source: Source, by_ns: int, now_ns: int) -> None:
     if by_ns < 0:
         with contextlib.suppress(JournalError):  # told by the journal itself
             await asyncio.to_thread(source.journal.doubt, source.number, now_ns - RACY_NS)
+    source.first_copy.shift(by_ns)
     source.sight.shift(by_ns)

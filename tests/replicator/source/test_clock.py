@@ -95,6 +95,7 @@ def test_a_sleep_is_blindness_since_before_it(tmp_path: Path, tree: Path, monkey
 def test_a_set_clock_changes_no_lag(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch, by: int) -> None:
     """What waits for the vault is as old after the clock was set as before, and that it was set is told."""
     shifted = Shifted(monkeypatch)
+    (tree / "before").write_text("of the first copy")
 
     async def scenario() -> None:
         async with vault(tmp_path / "vault") as server:
@@ -107,6 +108,8 @@ def test_a_set_clock_changes_no_lag(tmp_path: Path, tree: Path, monkeypatch: pyt
             await until(lambda: running.replicator.status()["clock"]["set_seconds"])
             assert running.replicator.status()["clock"]["set_seconds"] == pytest.approx(by, abs=60)
             assert 0.05 < running.source["lag_seconds"] < 3600
+            running.replicator._look()
+            assert not running.source["copied"]
             async with vault(tmp_path / "vault", port=port):
                 await running.settle()
                 assert running.source["lag_seconds"] == 0
