@@ -1,16 +1,19 @@
 """Makes an object from another one and a delta, trusting neither (FORMAT.md, Deltas)."""
 
+import contextlib
 import hashlib
 import os
+import sqlite3
 
 from replicator import holes
+from replicator.contents import Contents
 from replicator.delta_commands import Commands, Copy
-from replicator.errors import BaseError, DamagedError, FormatError, UnknownError
-from replicator.local import LocalArchive
+from replicator.errors import BaseError, DamagedError, UnknownError
 from replicator.objects import Objects, Upload
 
 #: Bytes copied from the base in one go.
 _COPY = 1024 * 1024
+_CATALOG = "catalog.sqlite"
 #: A delta may be longer than what it makes by an eighth and this: no honest one is.
 _SPARE = 64 * 1024
 
@@ -127,6 +130,8 @@ class Patch:
 def _open_base(objects: Objects, base: bytes, size: int) -> int:
     """An open object; one is made of a content that rides in a record.
 
+    What the catalog has not got yet is not looked for in the journal: it comes whole sooner.
+
     Raises:
         BaseError: there is no such content, or it is damaged.
         FullError: no room for an object.
@@ -135,12 +140,13 @@ def _open_base(objects: Objects, base: bytes, size: int) -> int:
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         if not objects.path(base).exists():
-            with LocalArchive(objects.folder.parent) as archive:
-                objects.keep(archive.fetch(base), base, size)
+            root = objects.folder.parent
+            with contextlib.closing(sqlite3.connect(f"{(root / _CATALOG).as_uri()}?mode=ro", uri=True)) as catalog:
+                objects.keep(Contents(root, catalog).read(base), base, size)
         return os.open(objects.path(base), flags)
     except OSError as error:
         raise BaseError(f"open base {base.hex()}: {str(error.strerror).lower()}") from None
     except DamagedError as error:
         raise BaseError(f"open base {base.hex()}: {error}", damaged=True) from None
-    except (FormatError, UnknownError) as error:
+    except (UnknownError, sqlite3.Error) as error:
         raise BaseError(f"open base {base.hex()}: {error}") from None

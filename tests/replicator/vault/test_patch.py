@@ -19,6 +19,7 @@ from replicator.local import LocalArchive
 from replicator.messages import CHUNK, Base, Cancel, Chunk, Done, Need
 from replicator.objects import Objects
 from replicator.patch import Patch
+from replicator.vault import VaultServer
 from tests.replicator.vault.support import (
     LIMIT,
     Sender,
@@ -30,6 +31,7 @@ from tests.replicator.vault.support import (
     serving,
     sha,
     tree,
+    wait_for,
     wait_until,
 )
 
@@ -198,12 +200,18 @@ async def _deltas(sender: Sender, number: int, base: bytes, delta: bytes, size: 
         await sender.stream.send(Chunk(upload=number, offset=offset, size=size), delta[offset : offset + CHUNK])
 
 
+async def _catalogued(server: VaultServer) -> None:
+    """Wait until the catalog has all, and a record's content can be a base."""
+    await asyncio.to_thread(wait_for, lambda: server._opened().behind == 0)
+
+
 def test_a_delta_becomes_a_version(tmp_path: Path) -> None:
     """What a delta made is an object like any other: in the tree, by its hash, found whole by `verify`."""
 
     async def scenario() -> None:
         async with serving(tmp_path) as server, sending(server.port) as sender:
             assert isinstance(await sender.file(b"big", _BASE), Done)
+            await _catalogued(server)
             await _deltas(sender, 77, sha(_BASE), _DELTA, len(_FRESH), base_size=len(_BASE))
             assert isinstance(await sender.keep(replace(put_file(b"big", _FRESH), inline=False, upload=77)), Done)
             with LocalArchive(tmp_path) as archive:
@@ -252,6 +260,7 @@ def test_a_base_that_is_damaged_in_its_record_is_answered_by_need(tmp_path: Path
     async def scenario() -> None:
         async with serving(tmp_path) as server, sending(server.port) as sender:
             assert isinstance(await sender.file(b"big", _BASE), Done)
+            await _catalogued(server)
             with (tmp_path / "journal" / "00000001.seg").open("r+b") as segment:
                 segment.seek(-1000, os.SEEK_END)
                 segment.write(bytes(100))
@@ -270,6 +279,7 @@ def test_hostile_deltas_end_no_connection(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with serving(tmp_path) as server, sending(server.port) as sender:
             assert isinstance(await sender.file(b"big", _BASE), Done)
+            await _catalogued(server)
             for number, delta in enumerate(_HOSTILE.values(), 100):
                 await _deltas(sender, number, sha(_BASE), delta, len(_FRESH), base_size=len(_BASE))
                 answer = await sender.keep(replace(put_file(b"big", _FRESH), inline=False, upload=number))
@@ -287,6 +297,7 @@ def test_a_delta_given_up_or_left_leaves_nothing(tmp_path: Path) -> None:
         async with serving(tmp_path) as server:
             async with sending(server.port) as sender:
                 assert isinstance(await sender.file(b"big", _BASE), Done)
+                await _catalogued(server)
                 await _deltas(sender, 5, sha(_BASE), _DELTA[:5000], len(_FRESH), base_size=len(_BASE))
                 await sender.stream.send(Cancel(upload=5))
                 assert isinstance(await sender.file(b"small", b"after it"), Done)
