@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import uvicorn
@@ -103,13 +104,16 @@ class WebServer:
 
 def metrics_app(registry: CollectorRegistry) -> Application:
     """Make the application that answers `/metrics`; two pages are worth no framework, which a start would wait for."""
+    # Of its own: whoever asks too often waits for himself, and not the daemon's other work for him.
+    threads = ThreadPoolExecutor(1, "metrics")
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         del receive
         if scope["method"] not in {"GET", "HEAD"}:
-            await _say(send, 405, _PLAIN, b"use GET\n")
-        elif scope["path"] == "/metrics":
-            await _say(send, 200, CONTENT_TYPE, await asyncio.to_thread(exposition, registry))
+            await _say(send, 405, _PLAIN, b"use GET\n", (b"allow", b"GET, HEAD"))
+        elif scope["path"].rstrip("/") == "/metrics":
+            body = await asyncio.get_running_loop().run_in_executor(threads, exposition, registry)
+            await _say(send, 200, CONTENT_TYPE, body)
         elif scope["path"] == "/":
             await _say(send, 200, _PLAIN, b"bongsu: metrics are at /metrics\n")
         else:
@@ -118,7 +122,7 @@ def metrics_app(registry: CollectorRegistry) -> Application:
     return answer
 
 
-async def _say(send: Send, status: int, content: str, body: bytes) -> None:
-    headers = [(b"content-type", content.encode()), (b"content-length", str(len(body)).encode())]
+async def _say(send: Send, status: int, content: str, body: bytes, *more: tuple[bytes, bytes]) -> None:
+    headers = [(b"content-type", content.encode()), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
