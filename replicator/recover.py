@@ -13,7 +13,7 @@ import structlog
 
 from replicator.appender import Appender
 from replicator.catalog import Catalog
-from replicator.durable import flush, flush_folder, make_folder, write_file
+from replicator.durable import flush, flush_folder, forget, make_folder, write_file
 from replicator.errors import BrokenError, CatalogError, FormatError, LockedError, VaultError
 from replicator.segments import Bad, Found, Mark, read, segment_name, segment_numbers
 
@@ -134,6 +134,7 @@ def recover(root: Path) -> Recovered:
         VaultError: it cannot be opened.
     """
     vault = prepare(root)
+    _settle(root / "journal")
     catalog, end, damage, bad = _catch_up(root, vault)
     damage += [item for item in bad if not item.torn]
     cut = sum(_cut(root / "journal", item) for item in bad if item.torn)
@@ -144,6 +145,26 @@ def recover(root: Path) -> Recovered:
     end, new_segment = _end(root / "journal", end)
     appender = Appender(root / "journal", vault, end, new_segment=new_segment)
     return Recovered(vault=vault, catalog=catalog, appender=appender, damage=damage, cut=cut)
+
+
+def _settle(journal: Path) -> None:
+    """Put on disk what a killed process had written and not flushed: its sender will hear that it is durable.
+
+    Where a flush has failed, memory holds bytes that the disk has not, and this flush may lie: so the journal's end is
+    read from the disk. What stands before the last segment was flushed when that one was begun.
+    """
+    for number in segment_numbers(journal)[-1:]:
+        path = journal / segment_name(number)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise BrokenError(f"flush {path.name}: {str(error.strerror).lower()}") from None
+        try:
+            flush(descriptor, path.name)
+            forget(descriptor, 0, 0)
+        finally:
+            os.close(descriptor)
+        flush_folder(journal)
 
 
 def _catch_up(root: Path, vault: str) -> tuple[Catalog, Mark, list[Bad], list[Bad]]:

@@ -3,12 +3,15 @@
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from replicator import recover as recovery
 from replicator.errors import FormatError
 from replicator.item import Item
 from replicator.local import LocalArchive
@@ -298,3 +301,23 @@ def test_a_catalog_that_is_damaged_inside_is_built_again(tmp_path: Path) -> None
     assert faults(tmp_path) == []
     with LocalArchive(tmp_path) as archive:
         assert len(list(archive.tree(SOURCE))) == 2001
+
+
+def test_what_no_flush_has_seen_is_flushed_and_read_from_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole records count as durable from the start on: so they are made so before the first of them is read."""
+    _filled(tmp_path)
+    done: list[str] = []
+
+    def noted(name: str, what: Callable[..., Any]) -> None:
+        def call(*given: Any, **named: Any) -> Any:
+            done.append(name)
+            return what(*given, **named)
+
+        monkeypatch.setattr(recovery, name, call)
+
+    for name in ("flush", "forget", "flush_folder", "read"):
+        noted(name, getattr(recovery, name))
+    with opened(tmp_path):
+        assert done[-4:] == ["flush", "forget", "flush_folder", "read"]
