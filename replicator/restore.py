@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,7 +13,7 @@ from replicator.archive import Archive
 from replicator.change import Entry, Meta
 from replicator.contents import checked
 from replicator.errors import PathError, ReplicatorError, StreamError, TargetError, UnknownError
-from replicator.paths import check_path, show
+from replicator.paths import check_path, check_source, show
 from replicator.place import Place
 from replicator.plan import Plan, firsts, missing, plan, unknown
 
@@ -75,6 +75,7 @@ def restore(
     Raises:
         TargetError: the target is not empty or cannot be written to.
         UnknownError: there is no such source, or a path was not there then.
+        PathError: a source's id is no name.
         StreamError: the connection ended; what is there so far is whole, but it is not all.
     """
     paths = [_clean(path) for path in paths]
@@ -84,7 +85,10 @@ def restore(
             f"restore source {source}: the vault has none", hint=f"it has: {', '.join(sources) or 'none'}"
         )
     wanted = [source] if source is not None else list(sources)
-    plans = {each: plan(archive.tree(each, at_ns, paths)) for each in wanted}
+    for each in wanted:
+        check_source(each)
+    refused: list[tuple[str, str]] = []
+    plans = {each: plan(_within(archive.tree(each, at_ns, paths), refused)) for each in wanted}
     for path in missing(paths, plans.values()):
         raise unknown(path, _near(archive, wanted, at_ns))
     if at_ns and not any(its.folders or its.files or its.links for its in plans.values()):
@@ -92,7 +96,11 @@ def restore(
             f"restore {', '.join(wanted) or 'documents'}: nothing was there at that time",
             hint="`bongsu history PATH` shows since when a document is kept",
         )
-    done = Restored(all_files=sum(len(p.files) for p in plans.values()), all_bytes=sum(p.bytes for p in plans.values()))
+    done = Restored(
+        all_files=sum(len(p.files) for p in plans.values()),
+        all_bytes=sum(p.bytes for p in plans.values()),
+        failed=refused,
+    )
     _make_target(target)
     for each, its in plans.items():
         inside = target if len(wanted) == 1 else target / each
@@ -187,6 +195,17 @@ class _Maker:
         except (OSError, ReplicatorError, ValueError) as error:
             why = str(error.strerror).lower() if isinstance(error, OSError) and error.strerror else str(error)
             self._done.failed.append((show(entry.path), why))
+
+
+def _within(entries: Iterable[Entry], refused: list[tuple[str, str]]) -> Iterator[Entry]:
+    """Those that lie in the folder, whatever the vault says: somebody else may hold it by now."""
+    for entry in entries:
+        try:
+            check_path(entry.path)
+        except PathError as error:
+            refused.append((show(entry.path), str(error)))
+        else:
+            yield entry
 
 
 def _clean(path: bytes) -> bytes:

@@ -5,14 +5,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from replicator.change import Entry
-from replicator.errors import TargetError, UnknownError
+from replicator.change import Entry, Kind
+from replicator.errors import PathError, TargetError, UnknownError
 from replicator.local import LocalArchive
 from replicator.plan import missing, plan
 from replicator.restore import Restored, restore
@@ -147,6 +149,37 @@ def test_a_source_that_is_not_there_is_named(root: Path, tmp_path: Path) -> None
     with LocalArchive(root) as archive, pytest.raises(UnknownError) as caught:
         restore(archive, tmp_path / "to", 0, "doks")
     assert SOURCE in caught.value.hint
+
+
+class Lying(LocalArchive):
+    """A vault that somebody else holds: it names what lies elsewhere."""
+
+    named: dict[str, int] | None = None
+
+    def sources(self) -> dict[str, int]:
+        """As in `Archive`."""
+        return self.named or super().sources()
+
+    def tree(self, source: str, at_ns: int = 0, paths: Sequence[bytes] = ()) -> Generator[Entry, None, None]:
+        """As in `Archive`."""
+        for entry in super().tree(source, at_ns, paths):
+            yield entry
+            if entry.meta.kind is not Kind.FOLDER:
+                yield replace(entry, path=b"../" + entry.path.rpartition(b"/")[2])
+
+
+def test_nothing_is_made_outside_of_the_folder(root: Path, tmp_path: Path) -> None:
+    """Paths and source ids that lead elsewhere are refused, whatever the vault says; the rest comes back."""
+    target = tmp_path / "deep" / "back"
+    with Lying(root) as archive:
+        done = restore(archive, target)
+        assert done.failed
+        assert all("no name" in why for _, why in done.failed)
+        archive.named = {"../elsewhere": 1, SOURCE: 1}
+        with pytest.raises(PathError, match="elsewhere"):
+            restore(archive, tmp_path / "again")
+    assert [path.name for path in target.parent.iterdir()] == ["back"]
+    assert done.files == len([path for path in target.rglob("*") if path.is_file() and not path.is_symlink()])
 
 
 def test_one_file_that_cannot_be_made_does_not_stop_the_rest(root: Path, tmp_path: Path) -> None:
