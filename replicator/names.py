@@ -35,8 +35,11 @@ class Names:
         """What was told may not have been sent: it is told once more."""
         self._lost = OrderedDict((path, (lost, 0)) for path, (lost, _) in self._lost.items())
 
-    def others(self, path: bytes, found: os.stat_result, digest: bytes) -> list[bytes]:
-        """The names that were last read in another state; `digest` is empty where it is not known."""
+    def others(self, root: bytes, path: bytes, found: os.stat_result, digest: bytes) -> list[bytes]:
+        """The names that were last read in another state; `digest` is empty where it is not known.
+
+        One that is gone is told once more, and is none any longer: it would be in another state for ever.
+        """
         if stat.S_ISDIR(found.st_mode):
             return []
         if found.st_nlink == 1:
@@ -46,11 +49,16 @@ class Names:
         names = self._seen.get(found.st_ino)
         if names is None:
             names = self._seen[found.st_ino] = self._names(found.st_ino)
+            self._recent.pop(found.st_ino, None)
         ctime_ns = found.st_ctime_ns
         names[path] = (ctime_ns, digest)
-        return [
+        told = [
             name for name, (at_ns, seen) in names.items() if at_ns != ctime_ns or (digest and seen and seen != digest)
         ]
+        for name in told:
+            if not _changed_at(root + b"/" + name, found.st_ino):
+                del names[name]
+        return told
 
     def left(self, root: bytes, path: bytes, known: Known | None, ino: int = 0) -> list[bytes]:
         """The names that are left of a file that has lost this one, where it is not as it was read by them.

@@ -106,7 +106,7 @@ class Reader:
         if isinstance(outcome, Ready | Large):
             outcomes = [*self._above(folders, item.path), *outcomes]
         if isinstance(outcome, Ready | Large | Same):
-            others = self._names.others(item.path, found, _hash_of(outcome))
+            others = self._names.others(self._root, item.path, found, _hash_of(outcome))
             if others:
                 outcomes.append(_named(others, item))
         return outcomes

@@ -162,8 +162,8 @@ def test_the_first_name_of_a_file_is_told_when_another_one_changes(journal: Jour
     names = Names(number, journal)
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_text("one")
-    assert names.others(b"first", first.lstat(), b"1") == []
+    assert names.others(os.fsencode(tmp_path), b"first", first.lstat(), b"1") == []
     second.hardlink_to(first)
     second.write_text("two")
-    assert names.others(b"second", second.lstat(), b"2") == [b"first"]
-    assert names.others(b"first", first.lstat(), b"2") == []
+    assert names.others(os.fsencode(tmp_path), b"second", second.lstat(), b"2") == [b"first"]
+    assert names.others(os.fsencode(tmp_path), b"first", first.lstat(), b"2") == []

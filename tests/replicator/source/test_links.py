@@ -270,6 +270,32 @@ def test_a_name_that_was_told_on_a_line_that_was_cut_is_told_again(tree: Path, t
         journal.close()
 
 
+def test_a_name_that_is_gone_is_told_once(tree: Path, tmp_path: Path) -> None:
+    """A file of three names loses one: whoever reads it by the others tells of the third once, not for ever."""
+    journal = Journal(tmp_path / "replicator.sqlite")
+    number, _ = journal.source("docs")
+    reader = Reader(os.fsencode(tree), number, journal, lambda: True, lambda _: False)
+    (tree / "third").hardlink_to(tree / "one")
+
+    def told(*names: bytes) -> list[bytes]:
+        outcomes, _ = reader.read([Item(name, 5, Grade.NOW, 0) for name in names])
+        for ready in outcomes:
+            if isinstance(ready, Ready):
+                journal.put(number, ready.path, ready.known)
+        return sorted({path for named in outcomes if isinstance(named, Named) for path in named.paths})
+
+    try:
+        told(b"one", b"other", b"third")
+        (tree / "third").unlink()
+        assert b"third" in told(b"one")
+        for text in ("another text", "a third one"):
+            (tree / "one").write_text(text)
+            assert told(b"one") == [b"other"]
+            assert not told(b"other")
+    finally:
+        journal.close()
+
+
 def test_names_that_are_looked_for_are_waited_for() -> None:
     """From the word of a file until what its names changed to is sent something waits; one look is for many words."""
     pending, free = Pending(lambda *_: None), threading.Event()
