@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable
 from replicator import holes
 from replicator.attributes import carried, set_xattrs
 from replicator.change import Kind, Meta
+from replicator.durable import start_flush
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _COPY = 64 * 1024 * 1024
 _READ = 256 * 1024
+#: Copies from so many bytes on are given to the disk at once: what gathers in memory comes in the way of a flush later.
+_EARLY = 8 * 1024 * 1024
 #: What opening a folder says when something else has its name.
 _CLASH = frozenset({errno.ENOTDIR, errno.ELOOP})
 
@@ -195,6 +198,8 @@ def _write(descriptor: int, content: Iterable[bytes] | int, *, sparse: bool) -> 
     """Bytes, or those of an open file, to a new one."""
     if isinstance(content, int):
         (holes.copy if sparse else _copy)(content, descriptor)
+        if (size := os.fstat(descriptor).st_size) >= _EARLY:
+            start_flush(descriptor, 0, size)
     elif sparse:
         holes.fill(descriptor, content)
     else:
