@@ -75,6 +75,9 @@ class Session:
         self._wait = _FIRST
         #: How far the vault may be ahead of the journal: what was under way when the last connection ended.
         self._ahead: int = 0
+        #: Sources whose journal was found to be another than the vault's, until the two have been compared: a
+        #: connection that ends before that proves nothing, however well the positions fit then.
+        self._doubted: set[str] = set()
 
     async def run(self) -> None:
         """Connect, ship, and when it ends connect again."""
@@ -118,7 +121,9 @@ class Session:
 
     def _welcomed(self, welcome: Welcome) -> None:
         for source in self._sources.values():
-            source.trusted = self._trust(source, welcome)
+            if not self._trust(source, welcome):
+                self._doubted.add(source.id)
+            source.trusted = source.id not in self._doubted
         self.connected, self.since_ns, self.reason, self.vault = True, time.time_ns(), "", welcome.vault
         self._wait = _FIRST
         log.info("vault connected", vault=welcome.vault, address=f"{self._host}:{self._port}")
@@ -242,6 +247,7 @@ class Session:
                 differing = await reconciler.reconcile(source, position)
                 log.info("journal reconciled", source=source.id, vault=welcome.vault, differing=differing)
                 source.row.vault = welcome.vault
+                self._doubted.discard(source.id)
                 source.trusted = True
             source.at(max(position, source.row.position if source.row.vault == welcome.vault else 0))
 

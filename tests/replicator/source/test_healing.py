@@ -12,10 +12,11 @@ import pytest
 from replicator import reconcile, session
 from replicator.appender import Appender
 from replicator.change import Entry
-from replicator.errors import DamagedError, FullError
+from replicator.errors import DamagedError, FullError, StreamError
 from replicator.local import LocalArchive
 from replicator.records import Record, What
 from replicator.segments import Found
+from replicator.source import Source
 from tests.replicator.source.pair import equal, replicating, settings, until, vault
 
 
@@ -181,5 +182,37 @@ def test_a_seal_that_is_refused_is_said_again(tmp_path: Path, tree: Path, monkey
             await until(lambda: running.replicator.evacuations()["fire"].complete)
             assert running.replicator.evacuations()["fire"].sealed
             assert not failures
+
+    asyncio.run(scenario())
+
+
+def test_a_comparison_that_was_cut_is_made_again(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal of before knows nothing of a document that the vault has: a cut line does not make it right."""
+    (tree / "kept").write_text("of before")
+    state, before = tmp_path / "state", tmp_path / "before"
+    real = reconcile.Reconciler.reconcile
+
+    async def cut(_: reconcile.Reconciler, source: Source, position: int) -> int:
+        monkeypatch.setattr(reconcile.Reconciler, "reconcile", real)
+        (tree / "later").write_text("said before the list has come")
+        await until(lambda: source.row.position > position)
+        raise StreamError("list vault: the line was cut")
+
+    async def scenario() -> None:
+        async with vault(tmp_path / "vault") as server:
+            config = settings(state, server.port, tree)
+            async with replicating(config) as running:
+                await running.settle()
+            shutil.copytree(state, before)
+            (tree / "gone").write_text("known to the vault alone")
+            async with replicating(config) as running:
+                await running.settle()
+            (tree / "gone").unlink()
+            shutil.rmtree(state)
+            before.rename(state)
+            monkeypatch.setattr(reconcile.Reconciler, "reconcile", cut)
+            async with replicating(config) as running:
+                await equal(tree, tmp_path / "vault")
+                assert running.source["pending"] == 0
 
     asyncio.run(scenario())
