@@ -4,18 +4,15 @@ Where a folder is deleted or moved away and another takes its name before anybod
 names what was in the first one: it went with its folder, and where it was there is a folder again.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 
 from replicator.change import Kind
 from replicator.journal import Journal
 from replicator.journal_rows import Known, join
+from replicator.looks import Looks
 from replicator.messages import INLINE
-from replicator.other_names import Blind
-from replicator.pending import Pending
 from replicator.turns import Item
 from replicator.watcher import Grade
 
@@ -27,30 +24,14 @@ class Leftovers:
         root: the source's folder.
         source: its number in the journal.
         journal: what the vault has.
-        threads: where it looks.
-        pending: is told from when to when it looks: until then not all is known to be at the vault.
-        named: takes paths that are to be looked at, and when the change was seen that left them.
-        blind: is told where nobody can say what is left.
+        looks: looks for them in the reading thread.
     """
 
-    def __init__(
-        self,
-        root: bytes,
-        source: int,
-        journal: Journal,
-        threads: Executor,
-        *,
-        pending: Pending,
-        named: Callable[[list[bytes], int], None],
-        blind: Blind,
-    ) -> None:
+    def __init__(self, root: bytes, source: int, journal: Journal, looks: Looks) -> None:
         self._root = root
         self._source = source
         self._journal = journal
-        self._threads = threads
-        self._pending = pending
-        self._named = named
-        self._blind = blind
+        self._looks = looks
 
     def after(self, item: Item, known: Known | None) -> None:
         """This path's state is at the vault (None: it was so already), and so is what was sent before it.
@@ -67,18 +48,8 @@ class Leftovers:
         # What came here by another path's change brings nothing of that time along: a name that comes and goes
         # would hold it for ever.
         seen_ns = time.time_ns() if item.late else item.seen_ns
-        self._pending.seek(seen_ns)
-        looked = asyncio.get_running_loop().run_in_executor(self._threads, left, item.path)
-        looked.add_done_callback(lambda _: self._looked(looked, seen_ns))
-
-    def _looked(self, looked: asyncio.Future[list[bytes]], seen_ns: int) -> None:
-        if not looked.cancelled():
-            error = looked.exception()
-            if error is None:
-                self._named(looked.result(), seen_ns)
-            else:
-                self._blind(str(error), lasting=False)
-        self._pending.sought(seen_ns)
+        self._looks.expect(seen_ns)
+        self._looks.begin(lambda: left(item.path), seen_ns)
 
     def _file(self, path: bytes) -> list[bytes]:
         return [] if os.path.lexists(self._root + b"/" + path) else [path]

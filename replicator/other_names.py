@@ -1,19 +1,9 @@
 """From the numbers of files, as a watcher tells them where a name is gone, to the names that are left of them."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from typing import Protocol
 
-from replicator.pending import Pending
-
-
-class Blind(Protocol):
-    """Who is told that changes may have gone unseen."""
-
-    def __call__(self, reason: str, *, lasting: bool) -> None:
-        """As of `Listener.blind`."""
+from replicator.looks import Looks
 
 
 class OtherNames:
@@ -22,26 +12,13 @@ class OtherNames:
     One look at a time: what is heard of meanwhile is gathered for the next.
 
     Args:
-        names: finds the names that are to be read again, in `threads`.
-        threads: the reading thread.
-        pending: is told from when to when names are looked for.
-        named: takes those names, and when the file was heard of.
-        blind: is told where they cannot be asked for.
+        names: finds the names that are to be read again.
+        looks: looks for them in the reading thread.
     """
 
-    def __init__(
-        self,
-        names: Callable[[Sequence[int]], list[bytes]],
-        threads: Executor,
-        pending: Pending,
-        named: Callable[[list[bytes], int], None],
-        blind: Blind,
-    ) -> None:
+    def __init__(self, names: Callable[[Sequence[int]], list[bytes]], looks: Looks) -> None:
         self._names = names
-        self._threads = threads
-        self._pending = pending
-        self._named = named
-        self._blind = blind
+        self._looks = looks
         self._looking = False
         self._heard: set[int] = set()
         self._heard_ns = 0
@@ -50,26 +27,18 @@ class OtherNames:
         """These files may have changed."""
         if not self._heard:
             self._heard_ns = time.time_ns()
-            self._pending.seek(self._heard_ns)
+            self._looks.expect(self._heard_ns)
         self._heard.update(inodes)
         if not self._looking:
             self._begin()
 
     def _begin(self) -> None:
         heard, self._heard = sorted(self._heard), set()
-        heard_ns = self._heard_ns
         self._looking = True
-        looked = asyncio.get_running_loop().run_in_executor(self._threads, self._names, heard)
-        looked.add_done_callback(lambda _: self._found(looked, heard_ns))
+        looked = self._looks.begin(lambda: self._names(heard), self._heard_ns)
+        looked.add_done_callback(lambda _: self._over())
 
-    def _found(self, looked: asyncio.Future[list[bytes]], heard_ns: int) -> None:
+    def _over(self) -> None:
         self._looking = False
-        if not looked.cancelled():
-            error = looked.exception()
-            if error is None:
-                self._named(looked.result(), heard_ns)
-            else:
-                self._blind(str(error), lasting=False)
-        self._pending.sought(heard_ns)
         if self._heard:
             self._begin()

@@ -20,6 +20,7 @@ from replicator.journal import Journal
 from replicator.journal_rows import Known
 from replicator.leftover import Leftovers
 from replicator.link import Sent
+from replicator.looks import Looks
 from replicator.messages import Refused
 from replicator.missed import Missed
 from replicator.other_names import OtherNames
@@ -91,11 +92,9 @@ class Source:
         self.signatures = Signatures(state / "signatures" / settings.id, lambda: self.sight.root, busy=self._is_busy)
         self.threads = ThreadPoolExecutor(1, f"read-{settings.id}")
         self.large_threads = ThreadPoolExecutor(2, f"large-{settings.id}")
-        sight = self.sight
-        self._other_names = OtherNames(self._reader.linked, self.threads, self.pending, self.named, sight.blind)
-        self._leftovers = Leftovers(
-            sight.root, self.number, journal, self.threads, pending=self.pending, named=self.named, blind=sight.blind
-        )
+        looks = Looks(self.threads, pending=self.pending, named=self.named, blind=self.sight.blind)
+        self._other_names = OtherNames(self._reader.linked, looks)
+        self._leftovers = Leftovers(self.sight.root, self.number, journal, looks)
         self._stranded = Stranded(self.number, journal, self.named, self._doubted)
 
     def load(self) -> None:

@@ -1,8 +1,10 @@
 """What the tests of the source side share: waiting, hearing, and trees of awkward names."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 
+from replicator.signature import Regions, Signature, renew
 from replicator.watcher import Dirty, Grade
 
 #: Seconds that anything may take on a loaded machine before a test gives up.
@@ -64,3 +66,13 @@ class Heard:
         """Begin anew."""
         self.told.clear()
         self.inodes.clear()
+
+
+def signature_of(data: bytes, old: Signature | None = None) -> Signature:
+    """The signature of these bytes, as it is made of a file's; with the one that the file had before."""
+    regions = Regions()
+    regions.feed(data)
+    digest = hashlib.sha256(data).digest()
+    made = renew(lambda offset, count: data[offset : offset + count], digest, len(data), regions.sums(), old)
+    assert made is not None
+    return made

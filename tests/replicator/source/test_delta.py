@@ -14,22 +14,14 @@ from replicator.delta import Delta
 from replicator.delta_commands import Commands, Copy, copy, literal
 from replicator.errors import DamagedError
 from replicator.largefile import LargeFile
-from replicator.signature import REGION, Regions, Signature, Sums, pack, renew, unpack
+from replicator.signature import REGION, Regions, Sums, pack, renew, unpack
 from replicator.turns import Item
 from replicator.watcher import Grade
+from tests.replicator.source.support import signature_of
 
 _MIB = 1024 * 1024
 _rng = random.Random(7)
 _BASE = _rng.randbytes(3 * _MIB + 12_345)
-
-
-def _signature(data: bytes, old: Signature | None = None) -> Signature:
-    regions = Regions()
-    regions.feed(data)
-    digest = hashlib.sha256(data).digest()
-    made = renew(lambda offset, count: data[offset : offset + count], digest, len(data), regions.sums(), old)
-    assert made is not None
-    return made
 
 
 def _sums(data: bytes) -> Sums:
@@ -42,7 +34,7 @@ def _delta(folder: Path, base: bytes, fresh: bytes, *, grown: bool = False) -> t
     (folder / "file").write_bytes(fresh)
     file = LargeFile(os.fsencode(folder), Item(b"file", 0, Grade.NOW, 0))
     try:
-        delta = Delta(file, _signature(base), grown=grown)
+        delta = Delta(file, signature_of(base), grown=grown)
         said = b""
         while not delta.ended:
             commands = delta.read()
@@ -142,10 +134,10 @@ def test_any_change_makes_the_file_again(
 
 def test_a_signature_is_renewed_as_it_would_be_made_anew() -> None:
     """Taking what has not changed from the old signature gives the same as making it from all bytes."""
-    old = _signature(_BASE)
+    old = signature_of(_BASE)
     for change, _ in _CHANGES.values():
         fresh = change(_BASE)
-        assert _signature(fresh, old) == _signature(fresh)
+        assert signature_of(fresh, old) == signature_of(fresh)
     assert unpack(pack(old)) == old
 
 
@@ -160,7 +152,7 @@ def test_a_signature_is_not_made_of_other_bytes() -> None:
 
 def test_a_damaged_signature_is_none() -> None:
     """A flipped bit anywhere, a cut, or other bytes: the file counts as unknown and is sent whole."""
-    packed = pack(_signature(_BASE[:300_000]))
+    packed = pack(signature_of(_BASE[:300_000]))
     for at in range(0, len(packed), 997):
         damaged = bytearray(packed)
         damaged[at] ^= 1 << at % 8

@@ -14,10 +14,11 @@ from replicator.change import Kind, Meta
 from replicator.delta_librsync import entries
 from replicator.journal_rows import Known
 from replicator.largefile import LargeFile
-from replicator.signature import BLOCK, REGION, Regions, Signature, renew, sum_bytes
+from replicator.signature import BLOCK, REGION, Regions, sum_bytes
 from replicator.signatures import Signatures
 from replicator.turns import Item
 from replicator.watcher import Grade
+from tests.replicator.source.support import signature_of
 from tests.replicator.whole import with_holes
 from tests.support.waiting import until
 
@@ -104,7 +105,7 @@ def test_zeros_have_the_signature_that_librsync_gives(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(signature, "entries", counted)
     signature._entry_of_zeros.cache_clear()
-    made = _renewed(data)
+    made = signature_of(data)
     block = sum_bytes(len(data))
     assert made.sums == entries(data, block)
     assert made.blocks == _sums(data, BLOCK)
@@ -123,19 +124,10 @@ def test_a_signature_of_holes_reads_none(tmp_path: Path, sparse: Path, reads: li
     try:
         signatures.ask(b"file", known, regions.sums())
         until(lambda: signatures.load(b"file") is not None, "it is made")
-        assert signatures.load(b"file") == _renewed(data)
+        assert signatures.load(b"file") == signature_of(data)
     finally:
         signatures.close()
     assert len(reads) <= _GOES
-
-
-def _renewed(data: bytes) -> Signature:
-    regions = Regions()
-    regions.feed(data)
-    digest = hashlib.sha256(data).digest()
-    made = renew(lambda offset, count: data[offset : offset + count], digest, len(data), regions.sums(), None)
-    assert made is not None
-    return made
 
 
 def _sums(data: bytes, unit: int) -> bytes:

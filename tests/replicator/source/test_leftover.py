@@ -15,6 +15,7 @@ from replicator.errors import JournalError
 from replicator.journal import Journal
 from replicator.journal_rows import Known
 from replicator.leftover import Leftovers
+from replicator.looks import Looks
 from replicator.messages import INLINE
 from replicator.pending import Pending
 from replicator.turns import Item
@@ -43,9 +44,8 @@ class Bench:
         self.blinds: list[str] = []
         threads.submit(self.free.wait, LIMIT)
         tree = os.fsencode(root / "tree")
-        self.leftovers = Leftovers(
-            tree, self._number, self.journal, threads, pending=self.pending, named=self._named, blind=self._blind
-        )
+        looks = Looks(threads, pending=self.pending, named=self._named, blind=self._blind)
+        self.leftovers = Leftovers(tree, self._number, self.journal, looks)
 
     def _named(self, paths: list[bytes], seen_ns: int) -> None:
         for path in paths:

@@ -21,6 +21,7 @@ from replicator.fanotify import Fanotify
 from replicator.filesystem import FanotifyWatcher
 from replicator.inotify import Inotify
 from replicator.journal import Journal
+from replicator.looks import Looks
 from replicator.other_names import OtherNames
 from replicator.outcome import Gone, Named, Ready
 from replicator.pending import Pending
@@ -315,7 +316,7 @@ def test_names_that_are_looked_for_are_waited_for() -> None:
 
     async def scenario() -> None:
         with ThreadPoolExecutor(1) as threads:
-            other = OtherNames(names, threads, pending, named, blind)
+            other = OtherNames(names, Looks(threads, pending=pending, named=named, blind=blind))
             for ino in (1, 2, 3, 2):
                 other.look([ino])
             heard_ns = time.time_ns()
