@@ -78,7 +78,11 @@ class Site:
         """
         wanted = truth(self.docs)
         plain = masked(wanted, CURRENT_MODES)
-        until(self._arrived, "all that was seen is at the vault", limit=CALM)
+        try:
+            until(self._arrived, "all that was seen is at the vault", limit=CALM)
+        except AssertionError as error:
+            said = self.office.bongsu("status", "--json", code=None).stdout
+            raise AssertionError(f"{error}; it says:\n{said}") from error
         until(lambda: self._shows(plain), "the vault's plain files are the tree", limit=CALM, pause=0.2)
         assert not differences(wanted, truth(self.docs)), "the tree changed while nobody wrote"
         time.sleep(0.002)  # the moment is told in milliseconds: it must lie after the last record
