@@ -1,10 +1,13 @@
 """Opens the folders of a tree one below the other, so that no link leads out of it."""
 
+import errno
 import os
 from typing import Self
 
 _FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST = 256
+#: Names that lead out of a folder, or back into it.
+_ELSEWHERE = frozenset({b"", b".", b".."})
 
 
 class OpenFolders:
@@ -24,9 +27,11 @@ class OpenFolders:
         """The descriptor of the folder that this path stands in, and its name there.
 
         Raises:
-            OSError: as of `open`: ENOENT, ENOTDIR or ELOOP when the folder is no folder of this tree (any more).
+            OSError: as of `open`: ENOENT, ENOTDIR or ELOOP when the folder is no folder of this tree (any more), or
+                the path leads out of it.
         """
         parent, _, name = path.rpartition(b"/")
+        _demand_below(name)
         if len(self._open) > _MOST:
             self._close()
         return self._folder(parent), name
@@ -36,6 +41,7 @@ class OpenFolders:
         if fd is None:
             if path:
                 parent, _, name = path.rpartition(b"/")
+                _demand_below(name)
                 fd = os.open(name, _FLAGS, dir_fd=self._folder(parent))
             else:
                 fd = os.open(self._root + b"/.", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -46,3 +52,8 @@ class OpenFolders:
         for fd in self._open.values():
             os.close(fd)
         self._open.clear()
+
+
+def _demand_below(name: bytes) -> None:
+    if name in _ELSEWHERE:
+        raise NotADirectoryError(errno.ENOTDIR, "the path leads out of the tree")

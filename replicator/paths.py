@@ -25,6 +25,15 @@ def check_path(path: bytes) -> None:
             raise PathError(f"take path {show(path)}: the part {show(part)!r} is no name")
 
 
+def is_path(path: bytes) -> bool:
+    """Whether `check_path` takes it."""
+    try:
+        check_path(path)
+    except PathError:
+        return False
+    return True
+
+
 def check_source(source: str) -> None:
     """Refuse a source id that is no plain name.
 

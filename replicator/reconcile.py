@@ -10,6 +10,7 @@ from replicator.journal import Journal
 from replicator.journal_rows import Known
 from replicator.link import Link
 from replicator.messages import Tree
+from replicator.paths import is_path
 from replicator.source import Source
 
 #: Seconds before a list that the vault could not give is asked for again.
@@ -72,6 +73,8 @@ class Reconciler:
         for path, meta, digest in entries:
             known = self._journal.get(number, path)
             if known is None or known.meta != meta or known.hash != digest:
-                self._journal.put(number, path, Known(meta=meta, hash=digest))
                 paths.append(path)
+                if not is_path(path):
+                    continue  # it is told, and never looked at
+                self._journal.put(number, path, Known(meta=meta, hash=digest))
         return paths

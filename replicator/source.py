@@ -25,6 +25,7 @@ from replicator.messages import Refused
 from replicator.missed import Missed
 from replicator.other_names import OtherNames
 from replicator.outcome import Outcome
+from replicator.paths import is_path, show
 from replicator.pending import Pending
 from replicator.reader import Reader
 from replicator.replicator_metrics import SourceMetrics
@@ -137,13 +138,14 @@ class Source:
         self.wake.set()
 
     def mark(self, paths: Sequence[bytes]) -> None:
-        """What the vault has of these is not what the journal held: they are sent whatever it holds."""
+        """What the vault has of these is not what the journal held: they are sent whatever it holds, if they can be."""
         self._stranded.forget()
-        now, seen_ns = time.monotonic(), time.time_ns()
-        for path in paths:
-            if path not in self.sight.excludes:
-                self.pending.add(path, seen_ns, now, force=True)
-        self.wake.set()
+        self._doubted([path for path in paths if self._is_ours(path)])
+
+    def _is_ours(self, path: bytes) -> bool:
+        if not (sound := is_path(path)):  # whoever holds the vault may not read what lies beside the documents
+            log.error("vault names what is no document", source=self.id, path=show(path))
+        return sound and path not in self.sight.excludes
 
     # ------------------------------------------------------------------ taking and reading
 
@@ -291,9 +293,7 @@ class Source:
 
     def _aside(self, item: Item, reason: str, wait: float) -> None:
         if item.reason != reason:
-            log.warning(
-                "path set aside", source=self.id, path=item.path.decode(errors="backslashreplace"), reason=reason
-            )
+            log.warning("path set aside", source=self.id, path=show(item.path), reason=reason)
             self._changed()
         self.pending.retry(item, time.monotonic(), wait, reason=reason)
         self.wake.set()

@@ -6,17 +6,23 @@ import shutil
 from collections.abc import Generator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from replicator import reconcile, session
 from replicator.appender import Appender
 from replicator.change import Entry
 from replicator.errors import DamagedError, FullError, StreamError
+from replicator.folders import OpenFolders
 from replicator.local import LocalArchive
+from replicator.reader import Reader
 from replicator.records import Record, What
 from replicator.segments import Found
 from replicator.source import Source
+from replicator.turns import Item
 from tests.replicator.source.pair import equal, replicating, settings, until, vault
 
 
@@ -216,3 +222,48 @@ def test_a_comparison_that_was_cut_is_made_again(tmp_path: Path, tree: Path, mon
                 assert running.source["pending"] == 0
 
     asyncio.run(scenario())
+
+
+def test_a_vault_reads_nothing_beside_the_documents(
+    tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds the vault may list what he likes: nothing outside of the source is looked at; the rest goes on."""
+    (tree / "document").write_text("ours")
+    (tmp_path / "secret.key").write_text("not a document")
+    wanted = [b"../secret.key", b"/etc/hostname", b"document/../../secret.key"]
+    listed, read = LocalArchive.tree, Reader.read
+    asked: set[bytes] = set()
+
+    def lying(archive: LocalArchive, *rest: Any, **named: Any) -> Generator[Entry, None, None]:
+        for entry in listed(archive, *rest, **named):
+            yield entry
+            yield from (replace(entry, path=path) for path in wanted)
+
+    def watched(reader: Reader, items: list[Item]) -> Any:
+        asked.update(item.path for item in items)
+        return read(reader, items)
+
+    async def scenario() -> None:
+        async with vault(tmp_path / "vault") as server:
+            async with replicating(settings(tmp_path / "state", server.port, tree)) as running:
+                await running.settle()
+            monkeypatch.setattr(LocalArchive, "tree", lying)
+            monkeypatch.setattr(Reader, "read", watched)
+            (tree / "document").write_text("changed")
+            async with replicating(settings(tmp_path / "fresh", server.port, tree)) as running:
+                await running.settle()
+            await equal(tree, tmp_path / "vault")
+
+    with capture_logs() as logs:
+        asyncio.run(scenario())
+    assert asked == {b"document"}
+    assert len([each for each in logs if each["event"] == "vault names what is no document"]) == len(wanted)
+
+
+@pytest.mark.parametrize("path", [b"../secret", b"in/../../secret", b"in/..", b".", b"in//x"])
+def test_no_name_leads_out_of_a_tree(tmp_path: Path, path: bytes) -> None:
+    """The second wall: what opens folders part by part opens none that is not below."""
+    (tmp_path / "tree" / "in").mkdir(parents=True)
+    (tmp_path / "secret").write_text("not a document")
+    with OpenFolders(os.fsencode(tmp_path / "tree")) as folders, pytest.raises(NotADirectoryError):
+        folders.of(path)
